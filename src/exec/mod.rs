@@ -1,0 +1,1 @@
+//! Computes what goals need.

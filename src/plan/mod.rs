@@ -1,0 +1,1 @@
+//! The DAG of nodes, each named by what it computes.
