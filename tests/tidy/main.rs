@@ -61,7 +61,7 @@ fn without_tests(text: &str) -> &str {
 /// Every `crate::a::b` of a text.
 fn imports(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines()
-        .map(|line| line.trim_start())
+        .map(str::trim_start)
         .filter(|line| !line.starts_with("//"))
         .flat_map(|line| line.match_indices("crate::").map(|(at, _)| &line[at + 7..]))
         .map(|path| {
