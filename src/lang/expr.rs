@@ -35,7 +35,7 @@ impl Parser<'_> {
         let value = loop {
             state = match state {
                 State::Operand => self.operand()?,
-                State::Postfix(value) => self.postfix(value)?,
+                State::Postfix(value) => self.postfix(value),
                 State::After(value) => self.after(value)?,
                 State::Ended(value) => self.ended(value)?,
                 State::Done(value) => break value,
@@ -48,11 +48,12 @@ impl Parser<'_> {
     fn operand(&mut self) -> Parsed<State> {
         let token = self.cursor.peek();
         let two = self.program.dialect == Dialect::Two;
-        if !two && matches!(token.kind, Kind::Name | Kind::Run) {
-            if let Some(end) = self.cursor.number_of_one() {
-                let token = self.cursor.take_to(Kind::Number, end);
-                return Ok(self.leaf(token, Expr::Number(number(self.cursor.text(token)))));
-            }
+        if !two
+            && matches!(token.kind, Kind::Name | Kind::Run)
+            && let Some(end) = self.cursor.number_of_one()
+        {
+            let token = self.cursor.take_to(Kind::Number, end);
+            return Ok(self.leaf(token, Expr::Number(number(self.cursor.text(token)))));
         }
         match token.kind {
             Kind::Number => {
@@ -73,30 +74,30 @@ impl Parser<'_> {
                 let symbol = self.program.names.intern(&self.cursor.text(token)[1..]);
                 Ok(self.leaf(token, Expr::Dollar(symbol)))
             }
-            Kind::Name => self.name(),
+            Kind::Name => Ok(self.name()),
             Kind::Run => self.prefix(),
             Kind::OpenParen => {
                 self.cursor.take();
                 Ok(self.open(Frame::Paren { open: token.start }, false))
             }
-            Kind::OpenBracket if two => self.array(),
+            Kind::OpenBracket if two => Ok(self.array()),
             Kind::OpenBrace if two => self.record(),
             Kind::Let | Kind::For | Kind::Filter | Kind::Fold if two => self.form(),
             _ => Err(self.unexpected("an expression")),
         }
     }
 
-    fn name(&mut self) -> Parsed<State> {
+    fn name(&mut self) -> State {
         if let Some(callee) = self.cursor.lettered_callee() {
             let callee = self.cursor.take_to(Kind::Run, callee.end);
-            return Ok(self.call(callee));
+            return self.call(callee);
         }
         let token = self.cursor.take();
         if self.cursor.peek().kind == Kind::OpenParen {
-            return Ok(self.call(token));
+            return self.call(token);
         }
         let word = self.intern(token);
-        Ok(self.leaf(token, Expr::Name(word.symbol)))
+        self.leaf(token, Expr::Name(word.symbol))
     }
 
     fn call(&mut self, callee: Token) -> State {
@@ -135,14 +136,14 @@ impl Parser<'_> {
         Ok(State::Operand)
     }
 
-    fn array(&mut self) -> Parsed<State> {
+    fn array(&mut self) -> State {
         let open = self.cursor.take().start;
         if self.cursor.take_if(Kind::CloseBracket).is_some() {
             let span = self.cursor.since(open);
-            return Ok(State::Postfix(self.program.push(Expr::Array(List::default()), span)));
+            return State::Postfix(self.program.push(Expr::Array(List::default()), span));
         }
         let base = self.items.len() as u32;
-        Ok(self.open(Frame::Array { open, base }, false))
+        self.open(Frame::Array { open, base }, false)
     }
 
     fn record(&mut self) -> Parsed<State> {
@@ -213,22 +214,22 @@ impl Parser<'_> {
         }
     }
 
-    fn postfix(&mut self, value: ExprId) -> Parsed<State> {
+    fn postfix(&mut self, value: ExprId) -> State {
         if self.program.dialect == Dialect::One {
-            return Ok(State::After(value));
+            return State::After(value);
         }
         let token = self.cursor.peek();
         if token.kind == Kind::OpenBracket {
             self.cursor.take();
-            return Ok(self.open(Frame::Index { seq: value, open: token.start }, true));
+            return self.open(Frame::Index { seq: value, open: token.start }, true);
         }
         let dot = token.kind == Kind::Run && self.cursor.text(token) == ".";
         if dot && self.cursor.last.is_closer() && self.cursor.after(token).kind == Kind::Name {
             self.cursor.take();
             let name = self.cursor.take();
-            return Ok(State::Postfix(self.fields_of(value, name)));
+            return State::Postfix(self.fields_of(value, name));
         }
-        Ok(State::After(value))
+        State::After(value)
     }
 
     /// Adds `.name`, or `.name.name` where the token has a dot.

@@ -46,6 +46,7 @@ pub enum Frame {
 
 /// One expression between brackets, commas and words: what its chain of operators looks like.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts that are independent")]
 pub struct Level {
     /// The first operator of the chain.
     pub first: Option<Symbol>,

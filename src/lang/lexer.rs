@@ -260,10 +260,12 @@ impl<'s> Lexer<'s> {
     fn number(&self, at: usize) -> usize {
         let bytes = self.text.as_bytes();
         let one = self.dialect == Dialect::One;
-        if one && bytes[at] == b'0' && matches!(bytes.get(at + 1), Some(b'x' | b'X')) {
-            if let Some(end) = self.hexadecimal(at + 2) {
-                return end;
-            }
+        if one
+            && bytes[at] == b'0'
+            && matches!(bytes.get(at + 1), Some(b'x' | b'X'))
+            && let Some(end) = self.hexadecimal(at + 2)
+        {
+            return end;
         }
         let mut end = self.digits(at);
         let next_digit = bytes.get(end + 1).is_some_and(u8::is_ascii_digit);

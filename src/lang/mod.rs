@@ -31,3 +31,8 @@ pub mod source;
 pub mod syntax_error;
 pub mod text;
 pub mod token;
+
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod tables;

@@ -94,12 +94,23 @@ impl<'s> Parser<'s> {
             let begins = token.first
                 && token.start > failed.start
                 && self.cursor.indent(token.start) <= indent
-                && self.cursor.begins_command();
+                && (self.cursor.begins_command() || self.is_meant_as_command(token));
             if token.kind == Kind::End || begins {
                 return;
             }
             self.cursor.take();
         }
+    }
+
+    /// Whether a wrong command begins here that deserves its own error.
+    fn is_meant_as_command(&self, token: Token) -> bool {
+        if token.kind == Kind::Name {
+            return matches!(self.cursor.text(token), "load" | "save" | "print" | "import");
+        }
+        let next = self.cursor.after(token);
+        (token.kind.is_reserved() || token.kind == Kind::Dollar)
+            && next.kind == Kind::Run
+            && begins_with_mark(self.cursor.text(next))
     }
 
     fn command(&mut self, first: Token) -> Parsed<CommandKind> {
@@ -180,17 +191,18 @@ impl<'s> Parser<'s> {
 
     fn params(&mut self) -> Parsed<List> {
         let start = self.program.params.len() as u32;
-        if let Some(open) = self.cursor.take_if(Kind::OpenParen) {
-            if self.cursor.take_if(Kind::CloseParen).is_none() {
-                loop {
-                    let param = self.plain_name("the name of a parameter")?;
-                    self.program.params.push(param);
-                    if self.cursor.take_if(Kind::Comma).is_none() {
-                        break;
-                    }
+        let open = self.cursor.take_if(Kind::OpenParen);
+        if let Some(open) = open
+            && self.cursor.take_if(Kind::CloseParen).is_none()
+        {
+            loop {
+                let param = self.plain_name("the name of a parameter")?;
+                self.program.params.push(param);
+                if self.cursor.take_if(Kind::Comma).is_none() {
+                    break;
                 }
-                self.close(Kind::CloseParen, open.start, "`,` or `)`")?;
             }
+            self.close(Kind::CloseParen, open.start, "`,` or `)`")?;
         }
         Ok(List { start, len: self.program.params.len() as u32 - start })
     }
@@ -335,9 +347,7 @@ impl<'s> Parser<'s> {
 
     fn no_command(&mut self) -> GaveUp {
         let token = self.cursor.peek();
-        let next = self.cursor.after(token);
-        let reserved = token.kind.is_reserved() && next.kind == Kind::Run;
-        if token.kind == Kind::Dollar || reserved && begins_with_mark(self.cursor.text(next)) {
+        if token.kind != Kind::Name && self.is_meant_as_command(token) {
             return self.no_name("a command");
         }
         let mut error = match (token.kind, self.program.commands.is_empty()) {

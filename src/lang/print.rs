@@ -16,36 +16,37 @@ pub fn print(program: &Program) -> String {
     for (i, command) in program.commands.iter().enumerate() {
         let before = comments.partition_point(|c| c.span.start < command.span.start);
         for comment in &comments[..before] {
-            line(&mut out, comment, comment.spaced);
+            line(&mut out, program.dialect, comment, comment.spaced);
         }
         let until = comments.partition_point(|c| c.span.start < command.span.end);
         let mut spaced = command.spaced;
         for comment in &comments[before..until] {
-            line(&mut out, comment, std::mem::take(&mut spaced));
+            line(&mut out, program.dialect, comment, std::mem::take(&mut spaced));
         }
         comments = &comments[until..];
         blank(&mut out, spaced);
         self::command(program, command, &mut out);
         let next = program.commands.get(i + 1).map_or(u32::MAX, |next| next.span.start);
-        if let Some((comment, rest)) = comments.split_first() {
-            if !comment.own_line && comment.span.start < next {
-                out.push(' ');
-                out.push_str(&comment.text);
-                comments = rest;
-            }
+        if let Some((comment, rest)) = comments.split_first()
+            && !comment.own_line
+            && comment.span.start < next
+        {
+            out.push(' ');
+            out.push_str(&comment.text);
+            comments = rest;
         }
         out.push('\n');
     }
     for comment in comments {
-        line(&mut out, comment, comment.spaced);
+        line(&mut out, program.dialect, comment, comment.spaced);
     }
     out
 }
 
-fn line(out: &mut String, comment: &Comment, spaced: bool) {
+fn line(out: &mut String, dialect: Dialect, comment: &Comment, spaced: bool) {
     // A comment that comes to stand first must not become the line that chooses the dialect.
-    let chooses = Dialect::asked_for(&comment.text).is_some();
-    if out.is_empty() && chooses && comment.span.start > 3 {
+    let chosen = Dialect::asked_for(&comment.text);
+    if out.is_empty() && comment.span.start > 0 && chosen.is_some_and(|other| other != dialect) {
         out.push('\n');
     }
     blank(out, spaced);
@@ -67,8 +68,8 @@ fn command(program: &Program, command: &Command, out: &mut String) {
             }
             out.push_str(program.name(name.symbol));
             if !params.is_empty() {
-                let names: Vec<_> = program.params(params).iter().collect();
-                let names: Vec<_> = names.iter().map(|word| program.name(word.symbol)).collect();
+                let params = program.params(params).iter();
+                let names: Vec<_> = params.map(|word| program.name(word.symbol)).collect();
                 out.push('(');
                 out.push_str(&names.join(", "));
                 out.push(')');

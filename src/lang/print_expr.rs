@@ -19,6 +19,8 @@ enum Place {
     Right(Symbol),
     /// After a prefix operator.
     Argument,
+    /// After the infix operator `.`, where a name would be a field.
+    AfterDot,
     /// Before `[`.
     Base,
     /// Before `.name`: the text must end in a bracket.
@@ -109,10 +111,12 @@ impl Printer<'_, '_> {
                 self.list("(", program.items(args), ")");
             }
             Expr::Infix { op, left, right, extra } => {
-                let two = program.dialect == Dialect::Two;
-                let (left_place, right_place) = match two {
-                    true => (Place::Left(op.symbol), Place::Argument),
-                    false => (Place::Argument, Place::Right(op.symbol)),
+                let (left_place, right_place) = match program.dialect {
+                    Dialect::Two if program.name(op.symbol) == "." => {
+                        (Place::Left(op.symbol), Place::AfterDot)
+                    }
+                    Dialect::Two => (Place::Left(op.symbol), Place::Argument),
+                    Dialect::One => (Place::Argument, Place::Right(op.symbol)),
                 };
                 self.tasks.push(Task::Expr(right, right_place));
                 self.tasks.push(Task::Text(" "));
@@ -233,17 +237,18 @@ impl Printer<'_, '_> {
                 _ => !form,
             },
             // In dialect 1 this is also left of an operator, where a prefix would take the rest.
-            Place::Argument => !form && !infix && !(one && prefix),
+            Place::Argument => !(form || infix || one && prefix),
+            Place::AfterDot => false,
             Place::Base => !form && !infix && !prefix,
-            Place::Record => match expr {
+            Place::Record => matches!(
+                expr,
                 Expr::Call { .. }
-                | Expr::Array(_)
-                | Expr::Record(_)
-                | Expr::Index { .. }
-                | Expr::Slice { .. } => true,
-                _ => false,
-            },
-            Place::Index => !self.has_colons() || self.is_word(expr),
+                    | Expr::Array(_)
+                    | Expr::Record(_)
+                    | Expr::Index { .. }
+                    | Expr::Slice { .. }
+            ),
+            Place::Index => !self.has_colons() || is_word(expr),
             Place::Init { guarded } => match expr {
                 Expr::Name(_) => !guarded,
                 Expr::Array(_)
@@ -251,7 +256,7 @@ impl Printer<'_, '_> {
                 | Expr::Slice { .. }
                 | Expr::Field { .. }
                 | Expr::Call { .. } => true,
-                _ => self.is_word(expr),
+                _ => is_word(expr),
             },
             Place::Seq => match expr {
                 Expr::Name(symbol) => self.program.name(symbol) != "load",
@@ -259,18 +264,10 @@ impl Printer<'_, '_> {
                     let text = self.program.name(callee.symbol);
                     begins_name(text.as_bytes()[0]) && !text.ends_with(is_symbol_char)
                 }
-                Expr::Record(_) | Expr::For { .. } | Expr::Filter { .. } => true,
-                _ => self.is_word(expr),
+                Expr::For { .. } | Expr::Filter { .. } => true,
+                _ => is_word(expr),
             },
         }
-    }
-
-    /// Whether it is one token.
-    fn is_word(&self, expr: Expr) -> bool {
-        matches!(
-            expr,
-            Expr::Number(_) | Expr::Bool(_) | Expr::Text(_) | Expr::Name(_) | Expr::Dollar(_)
-        ) || matches!(expr, Expr::Record(_))
     }
 
     /// Whether any operator begins with `:`, which an index would read as its mark.
@@ -281,4 +278,17 @@ impl Printer<'_, '_> {
 
 fn is_symbol_char(c: char) -> bool {
     c.is_ascii() && is_symbol(c as u8)
+}
+
+/// Whether it is one token, or a record: nothing can glue to it.
+fn is_word(expr: Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Number(_)
+            | Expr::Bool(_)
+            | Expr::Text(_)
+            | Expr::Name(_)
+            | Expr::Dollar(_)
+            | Expr::Record(_)
+    )
 }
