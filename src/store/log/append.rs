@@ -5,6 +5,7 @@ use crate::store::log::error::Error;
 use crate::store::log::record::{BEGINNING, Draft, Record};
 use crate::store::log::segment::{self, Place, Span};
 use crate::store::object::disk::{self, Mode};
+use crate::store::object::error::Error as ObjectError;
 use crate::store::object::layout::{Layout, WriterId};
 use crate::store::object::proof::Proof;
 
@@ -90,7 +91,7 @@ pub fn publish(layout: &Layout, span: &Span, stored: &[impl AsRef<[u8]>]) -> Res
     let path = layout.segment(span.writer, &span.name);
     let file = disk::write(&path, stored, Mode::Fixed)?;
     disk::publish(vec![file], &[], &[])?;
-    let metadata = std::fs::metadata(&path)
-        .map_err(|err| crate::store::object::error::Error::io("look at", &path, 0, err))?;
+    let metadata =
+        std::fs::metadata(&path).map_err(|err| ObjectError::io("look at", &path, 0, err))?;
     Ok(Proof::of(&metadata))
 }

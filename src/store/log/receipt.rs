@@ -5,27 +5,14 @@
 
 use crate::canon::{self, Tree};
 use crate::id::{BlobId, Digest, NodeId};
+use crate::store::log::definition::Definition;
 use crate::store::log::error::Error;
+use crate::store::log::fields::{Fields, ids};
 
 /// Values of at most this many canonical bytes ride in their receipt.
 pub const INLINE: usize = 4096;
 
 const RECEIPT: &str = "vox/receipt/1";
-const NODE: &str = "vox/node/1";
-const CUT: &str = "vox/cut/1";
-
-/// What a node computes: its operator, arguments and parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Definition {
-    /// `namespace.name` of the primitive.
-    pub op: String,
-    /// The operator's version, from 1.
-    pub v: u64,
-    /// One entry an argument: a node's id as a 32-byte byte string, or a literal.
-    pub args: Vec<Tree>,
-    /// A map of what is not an argument.
-    pub p: Tree,
-}
 
 /// What was run, on what, giving what.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,73 +59,6 @@ pub struct Warning {
     pub code: String,
     /// How many voxels or elements.
     pub count: u64,
-}
-
-impl Definition {
-    /// Returns the canonical bytes whose digest is the node's id.
-    pub fn bytes(&self) -> Vec<u8> {
-        canon::write(&self.tree(NODE, self.args.clone()))
-    }
-
-    /// Returns the node's id.
-    pub fn node(&self) -> NodeId {
-        NodeId(Digest::of(&self.bytes()))
-    }
-
-    /// Returns the arguments that are nodes, in order.
-    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.args.iter().filter_map(node_of)
-    }
-
-    /// Returns the cut-off key: what is computed on which bytes, however these came about.
-    ///
-    /// `inputs` are what the arguments that are nodes gave, in order; `None` if they are not as many.
-    pub fn cut(&self, inputs: &[BlobId]) -> Option<Digest> {
-        let mut inputs = inputs.iter();
-        let mut args = self.args.clone();
-        for arg in &mut args {
-            if node_of(arg).is_some() {
-                *arg = Tree::bytes(&inputs.next()?.0.0);
-            }
-        }
-        let key = Digest::of(&canon::write(&self.tree(CUT, args)));
-        inputs.next().is_none().then_some(key)
-    }
-
-    /// Reads a definition from the very bytes whose digest is the node's id.
-    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        let mut fields = Fields::of(canon::read(bytes)?).ok_or(Error::Definition("no map"))?;
-        if fields.text("t").as_deref() != Some(NODE) || fields.0.len() != 4 {
-            return Err(Error::Definition("its keys are others than `t op v args p`"));
-        }
-        Self::take(&mut fields).ok_or(Error::Definition("a field of another form"))
-    }
-
-    fn take(fields: &mut Fields) -> Option<Self> {
-        let definition = Self {
-            op: fields.text("op")?,
-            v: fields.uint("v")?,
-            args: fields.array("args")?,
-            p: fields.take("p").filter(|p| p.as_map().is_some())?,
-        };
-        let sound = |arg: &Tree| !matches!(arg, Tree::Bytes(bytes) if bytes.len() != 32);
-        definition.args.iter().all(sound).then_some(definition)
-    }
-
-    fn tree(&self, kind: &str, args: Vec<Tree>) -> Tree {
-        Tree::map([
-            ("t", Tree::text(kind)),
-            ("op", Tree::text(&self.op)),
-            ("v", Tree::Uint(self.v)),
-            ("args", Tree::Array(args)),
-            ("p", self.p.clone()),
-        ])
-    }
-}
-
-/// Returns the node that an argument is, unless it is a literal.
-pub fn node_of(arg: &Tree) -> Option<NodeId> {
-    arg.as_bytes().and_then(Digest::from_slice).map(NodeId)
 }
 
 impl Receipt {
@@ -269,57 +189,5 @@ impl Warning {
     fn of(tree: Tree) -> Option<Self> {
         let mut fields = Fields::of(tree)?;
         Some(Self { code: fields.text("code")?, count: fields.uint("count")? })
-    }
-}
-
-/// Reads an array of ids.
-pub(super) fn ids(tree: &Tree) -> Option<Vec<BlobId>> {
-    let id = |item: &Tree| item.as_bytes().and_then(Digest::from_slice).map(BlobId);
-    tree.as_array()?.iter().map(id).collect()
-}
-
-/// The entries of a map, taken one by one; what is not taken was not known.
-pub(super) struct Fields(Vec<(String, Tree)>);
-
-impl Fields {
-    pub(super) fn of(tree: Tree) -> Option<Self> {
-        match tree {
-            Tree::Map(entries) => Some(Self(entries)),
-            _ => None,
-        }
-    }
-
-    pub(super) fn take(&mut self, key: &str) -> Option<Tree> {
-        let at = self.0.iter().position(|(name, _)| name == key)?;
-        Some(self.0.swap_remove(at).1)
-    }
-
-    pub(super) fn uint(&mut self, key: &str) -> Option<u64> {
-        self.take(key)?.as_uint()
-    }
-
-    pub(super) fn text(&mut self, key: &str) -> Option<String> {
-        match self.take(key)? {
-            Tree::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    pub(super) fn bytes(&mut self, key: &str) -> Option<Vec<u8>> {
-        match self.take(key)? {
-            Tree::Bytes(bytes) => Some(bytes),
-            _ => None,
-        }
-    }
-
-    pub(super) fn array(&mut self, key: &str) -> Option<Vec<Tree>> {
-        match self.take(key)? {
-            Tree::Array(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    pub(super) fn digest(&mut self, key: &str) -> Option<Digest> {
-        Digest::from_slice(self.take(key)?.as_bytes()?)
     }
 }

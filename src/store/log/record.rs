@@ -2,8 +2,10 @@
 
 use crate::canon::{self, Tree};
 use crate::id::{BlobId, Digest, Hasher, NodeId};
+use crate::store::log::definition::Definition;
 use crate::store::log::error::Error;
-use crate::store::log::receipt::{Definition, Fields, Receipt, ids};
+use crate::store::log::fields::{Fields, ids};
+use crate::store::log::receipt::Receipt;
 use crate::store::object::layout::WriterId;
 
 /// The hash before the first record of a writer.

@@ -3,11 +3,7 @@
 //! The map `t writer first before after records`, in frames that end between records: one record is
 //! read by decoding one frame.
 
-use std::fs::File;
-use std::io;
-use std::ops::{Deref, Range};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
 
 use ciborium_ll::Header;
 use rayon::prelude::*;
@@ -16,11 +12,8 @@ use crate::canon::{Reader, Writer};
 use crate::id::Digest;
 use crate::store::log::error::Error;
 use crate::store::log::record::{BEGINNING, Record, chain};
-use crate::store::object::error::Error as ObjectError;
 use crate::store::object::frame::{self, Damage, Frames};
 use crate::store::object::layout::{SegmentName, WriterId};
-use crate::store::object::map::Stored;
-use crate::store::object::proof::Proof;
 
 /// A frame ends behind the first record with which it has as many raw bytes.
 pub const FRAME: usize = 64 << 10;
@@ -159,8 +152,8 @@ fn short(digest: &Digest) -> [u8; 8] {
 }
 
 impl Segment {
-    /// Reads a segment from stored bytes and checks its form, its chain, and that each record has
-    /// its number and lies in one frame.
+    /// Reads a segment from stored bytes and checks its form and its chain, and that each record
+    /// lies in one frame. What the records say is [`Segment::verify`]'s to check.
     ///
     /// Also what a peer sends may be given: memory is bounded.
     pub fn read(stored: &[u8]) -> Result<Self, Error> {
@@ -176,15 +169,15 @@ impl Segment {
     fn parse(raw: Vec<u8>, frames: &Frames) -> Result<Self, Error> {
         let mut reader = Reader::new(&raw);
         let wrong = Error::Content("another form than `t after first before writer records`");
-        let Head { first, before, after, writer, count } = head(&mut reader)?.ok_or(wrong)?;
+        let Front { first, before, after, writer, count } = front(&mut reader)?.ok_or(wrong)?;
+        let last = first
+            .checked_add(count as u64 - 1)
+            .ok_or(Error::Content("more records than there are numbers"))?;
         let mut hash = before;
-        let mut records = Vec::with_capacity(count.min(raw.len()));
+        let mut records = Vec::with_capacity(count.min(1 << 16));
         let mut list = frames.list().iter().zip(0u32..);
         let mut current = list.next();
-        for seq in first.. {
-            if records.len() == count {
-                break;
-            }
+        for _ in 0..count {
             let start = reader.offset();
             let Header::Bytes(Some(len)) = reader.header()? else {
                 return Err(Error::Content("a record that is no byte string"));
@@ -197,9 +190,6 @@ impl Segment {
             let (frame, number) = current
                 .filter(|(frame, _)| frame.start <= start && end <= frame.start + frame.len)
                 .ok_or(Error::Content("a record that crosses frames"))?;
-            if Record::read(bytes)?.seq != seq {
-                return Err(Error::Content("a record with another number than its place has"));
-            }
             hash = chain(&hash, writer, bytes);
             let position = Position { frame: number, offset: (start - frame.start) as u32 };
             records.push((Place { position, id: hash }, end - len..end));
@@ -210,9 +200,6 @@ impl Segment {
         if hash != after {
             return Err(Error::Content("its records do not lead from `before` to `after`"));
         }
-        let last = first
-            .checked_add(count as u64 - 1)
-            .ok_or(Error::Content("more records than there are numbers"))?;
         let name = SegmentName { first, last, digest: short(&Digest::of(&raw)) };
         Ok(Self { span: Span { writer, name, before, after }, raw, records })
     }
@@ -222,7 +209,13 @@ impl Segment {
         if self.span.writer != writer || self.span.name != *name {
             return Err(Error::Content("its name is another's"));
         }
-        self.records().try_for_each(|(_, bytes)| Record::read(bytes)?.verify())
+        self.records.par_iter().enumerate().try_for_each(|(at, (_, range))| {
+            let record = Record::read(&self.raw[range.clone()])?;
+            if record.seq != self.span.name.first + at as u64 {
+                return Err(Error::Content("a record with another number than its place has"));
+            }
+            record.verify()
+        })
     }
 
     /// Returns all records: where each lies, its id and its bytes.
@@ -239,7 +232,8 @@ impl Segment {
     }
 }
 
-struct Head {
+/// What stands before the records.
+struct Front {
     first: u64,
     before: Digest,
     after: Digest,
@@ -248,7 +242,7 @@ struct Head {
 }
 
 /// Reads the map up to the head of its array of records; `None` if it is another map.
-fn head(reader: &mut Reader<'_>) -> Result<Option<Head>, Error> {
+fn front(reader: &mut Reader<'_>) -> Result<Option<Front>, Error> {
     fn bytes<'a>(reader: &mut Reader<'a>, key: &str) -> Result<Option<&'a [u8]>, Error> {
         if reader.text()? != key {
             return Ok(None);
@@ -279,110 +273,5 @@ fn head(reader: &mut Reader<'_>) -> Result<Option<Head>, Error> {
         return Ok(None);
     };
     let sound = first > 0 && count > 0 && (first > 1 || before == BEGINNING);
-    Ok(sound.then_some(Head { first, before, after, writer, count }))
-}
-
-/// An opened segment of which single records are read; decoded frames are kept.
-#[derive(Debug)]
-pub struct SegmentReader {
-    path: PathBuf,
-    stored: Stored,
-    frames: Frames,
-    decoded: Vec<OnceLock<Arc<Vec<u8>>>>,
-    proof: Proof,
-}
-
-/// The bytes of one record, inside their decoded frame.
-#[derive(Debug, Clone)]
-pub struct RecordBytes {
-    frame: Arc<Vec<u8>>,
-    range: Range<usize>,
-}
-
-impl SegmentReader {
-    /// Opens a segment; `None` if the file is not here. Map only files on disks of this host.
-    pub fn open(path: &Path, mappable: bool) -> Result<Option<Self>, Error> {
-        let failed = |err| ObjectError::io("read", path, 0, err);
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(err) => return Err(failed(err).into()),
-        };
-        let metadata = file.metadata().map_err(failed)?;
-        let stored = Stored::of(&file, metadata.len(), mappable).map_err(failed)?;
-        let path = path.to_owned();
-        let frames = match Frames::of(&stored) {
-            Ok(frames) if frames.raw_len() <= MOST => frames,
-            Ok(_) => return Err(damaged(&path, Damage("it announces too much").into())),
-            Err(damage) => return Err(damaged(&path, damage.into())),
-        };
-        let decoded = frames.list().iter().map(|_| OnceLock::new()).collect();
-        Ok(Some(Self { path, stored, frames, decoded, proof: Proof::of(&metadata) }))
-    }
-
-    /// Returns what the opened file looked like.
-    pub fn proof(&self) -> Proof {
-        self.proof
-    }
-
-    /// Returns the bytes as stored, for a peer.
-    pub fn stored(&self) -> &[u8] {
-        &self.stored
-    }
-
-    /// Returns the whole segment, its form and chain checked; for [`Segment::verify`].
-    pub fn segment(&self) -> Result<Segment, Error> {
-        Segment::read(&self.stored).map_err(|err| damaged(&self.path, err))
-    }
-
-    /// Returns the whole segment, verified by itself under the name that it was opened by.
-    pub fn verified(&self, writer: WriterId, name: &SegmentName) -> Result<Segment, Error> {
-        let segment = self.segment()?;
-        segment.verify(writer, name).map_err(|err| damaged(&self.path, err))?;
-        Ok(segment)
-    }
-
-    /// Reads the bytes of one record.
-    pub fn record(&self, position: Position) -> Result<RecordBytes, Error> {
-        self.bytes_at(position).map_err(|err| damaged(&self.path, err))
-    }
-
-    fn bytes_at(&self, position: Position) -> Result<RecordBytes, Error> {
-        let nowhere = Error::Content("no record at the position asked for");
-        let frame = self.frame(position.frame as usize)?;
-        let rest = frame.get(position.offset as usize..).ok_or(nowhere)?;
-        let mut reader = Reader::new(rest);
-        let Header::Bytes(Some(len)) = reader.header()? else {
-            return Err(Error::Content("no record at the position asked for"));
-        };
-        reader.take(len)?;
-        let end = position.offset as usize + reader.offset();
-        Ok(RecordBytes { range: end - len..end, frame })
-    }
-
-    fn frame(&self, number: usize) -> Result<Arc<Vec<u8>>, Error> {
-        let nowhere = Error::Content("no frame at the position asked for");
-        let (Some(frame), Some(slot)) = (self.frames.list().get(number), self.decoded.get(number))
-        else {
-            return Err(nowhere);
-        };
-        if let Some(decoded) = slot.get() {
-            return Ok(decoded.clone());
-        }
-        let mut raw = vec![0; frame.len];
-        frame::decode_frame(&self.stored, frame, &mut raw)?;
-        Ok(slot.get_or_init(|| Arc::new(raw)).clone())
-    }
-}
-
-fn damaged(path: &Path, source: Error) -> Error {
-    Error::Segment { path: path.to_owned(), source: Box::new(source) }
-}
-
-impl Deref for RecordBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.frame[self.range.clone()]
-    }
+    Ok(sound.then_some(Front { first, before, after, writer, count }))
 }

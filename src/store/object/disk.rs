@@ -72,6 +72,7 @@ pub fn write(target: &Path, parts: &[impl AsRef<[u8]>], mode: Mode) -> Result<Te
     fault::step();
     let mut temporary = match begin(folder, mode) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => {
+            fault::step();
             fs::create_dir_all(folder).map_err(|err| Error::io("create", folder, len, err))?;
             begin(folder, mode).map_err(failed)?
         }

@@ -8,7 +8,7 @@ use std::fs::File;
 /// locks reach no other host. What cannot be told counts as not local.
 #[cfg(target_os = "linux")]
 pub fn is_local(file: &File) -> bool {
-    /// NFS, SMB (three), FUSE, 9P, Ceph, Lustre, AFS (two), GPFS, BeeGFS, Coda, GFS2, OCFS2, VirtualBox.
+    // NFS, SMB (three), FUSE, 9P, Ceph, Lustre, AFS (two), GPFS, BeeGFS, Coda, GFS2, OCFS2, VirtualBox.
     const REMOTE: [u32; 16] = [
         0x6969,
         0x517b,

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use crate::id::{BlobId, Digest, Hasher};
+use crate::id::BlobId;
 use crate::store::object::blob::Blob;
 use crate::store::object::disk::{self, Mode};
 use crate::store::object::error::Error;
 use crate::store::object::frame::{self, Damage};
 use crate::store::object::layout::{self, Layout};
 use crate::store::object::map::Stored;
-use crate::store::object::objects::{Objects, Pending, State, Sweep};
+use crate::store::object::objects::{Objects, Pending, State, Sweep, name};
 use crate::store::object::proof::Proof;
 use crate::store::object::system;
 
@@ -36,18 +36,11 @@ impl Tree {
 
     /// Returns the name of bytes, and their frames.
     fn framed(parts: &[&[u8]]) -> (BlobId, Vec<Vec<u8>>) {
-        let sum = || {
-            let mut hasher = Hasher::new();
-            for part in parts {
-                hasher.update(part);
-            }
-            BlobId(hasher.finish())
-        };
         let len: usize = parts.iter().map(|part| part.len()).sum();
         if len <= frame::RAW {
-            return (sum(), frame::compress(parts));
+            return (name(parts), frame::compress(parts));
         }
-        rayon::join(sum, || frame::compress(parts))
+        rayon::join(|| name(parts), || frame::compress(parts))
     }
 
     /// Writes an object, or finds that its file is there and good.
@@ -222,17 +215,5 @@ impl Sweep for Tree {
         // objects/log/WRITER/NNNNNNNN is the deepest.
         let removed = below(&self.layout.objects(), before, 3)?;
         Ok(removed + disk::remove_old(&self.layout.quarantine(), before, |_| true)?)
-    }
-}
-
-/// Returns the name that bytes have.
-pub fn name(parts: &[&[u8]]) -> BlobId {
-    match parts {
-        [one] => BlobId(Digest::of(one)),
-        _ => {
-            let mut hasher = Hasher::new();
-            parts.iter().for_each(|part| hasher.update(part));
-            BlobId(hasher.finish())
-        }
     }
 }

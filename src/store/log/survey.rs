@@ -1,71 +1,12 @@
-//! Which segments there are, and how they hang together.
+//! How segments hang together: heads, gaps, forks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
+use crate::id::Digest;
 use crate::store::log::append::Head;
 use crate::store::log::error::Error;
 use crate::store::log::segment::Span;
-use crate::store::object::disk;
-use crate::store::object::layout::{Layout, SegmentName, WriterId, segment_folder_name};
-
-/// A file that has the name of a segment, in the place that the name asks for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Found {
-    /// Whose log it is of.
-    pub writer: WriterId,
-    /// Its name.
-    pub name: SegmentName,
-    /// Where it is.
-    pub path: PathBuf,
-}
-
-/// Returns the writers whose logs are here.
-pub fn writers(layout: &Layout) -> Result<Vec<WriterId>, Error> {
-    let entries = disk::entries(&layout.log())?;
-    let names = entries.iter().map(std::fs::DirEntry::file_name);
-    Ok(names.filter_map(|name| WriterId::parse(name.to_str()?)).collect())
-}
-
-/// Returns the folders of a writer's log, by number.
-pub fn folders(layout: &Layout, writer: WriterId) -> Result<Vec<(u64, PathBuf)>, Error> {
-    let entries = disk::entries(&layout.writer_log(writer))?;
-    let named = |entry: &std::fs::DirEntry| {
-        Some((segment_folder_name(entry.file_name().to_str()?)?, entry.path()))
-    };
-    Ok(entries.iter().filter_map(named).collect())
-}
-
-/// Returns the segments in one folder of a writer's log, in order.
-pub fn segments(layout: &Layout, writer: WriterId, folder: u64) -> Result<Vec<Found>, Error> {
-    let path = layout.writer_log(writer).join(format!("{folder:08}"));
-    let entries = disk::entries(&path)?;
-    let names = entries.iter().filter_map(|entry| {
-        let name = SegmentName::parse(entry.file_name().to_str()?)?;
-        let path = layout.segment(writer, &name);
-        // A file in a folder of other numbers was put there by hand.
-        (path == entry.path()).then_some(Found { writer, name, path })
-    });
-    Ok(names.collect())
-}
-
-/// Returns all segments that are here.
-pub fn list(layout: &Layout) -> Result<Vec<Found>, Error> {
-    let mut found = Vec::new();
-    for writer in writers(layout)? {
-        found.extend(list_of(layout, writer)?);
-    }
-    Ok(found)
-}
-
-/// Returns all segments of one writer that are here.
-pub fn list_of(layout: &Layout, writer: WriterId) -> Result<Vec<Found>, Error> {
-    let mut found = Vec::new();
-    for (folder, _) in folders(layout, writer)? {
-        found.extend(segments(layout, writer, folder)?);
-    }
-    Ok(found)
-}
+use crate::store::object::layout::{SegmentName, WriterId};
 
 /// How the segments of some logs hang together.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -109,7 +50,7 @@ pub struct Fork {
 /// segment (an index into `spans`, and a number); it is asked only where segments overlap.
 pub fn survey(
     spans: &[Span],
-    mut hash_at: impl FnMut(usize, u64) -> Result<crate::id::Digest, Error>,
+    mut hash_at: impl FnMut(usize, u64) -> Result<Digest, Error>,
 ) -> Result<Survey, Error> {
     let mut order: Vec<usize> = (0..spans.len()).collect();
     order.sort_by_key(|at| (spans[*at].writer, spans[*at].name));
@@ -118,7 +59,7 @@ pub fn survey(
     let mut ends = BTreeSet::new();
     let mut continued = BTreeSet::new();
     let mut open: Vec<usize> = Vec::new();
-    let mut at = |index: usize, seq: u64| -> Result<crate::id::Digest, Error> {
+    let mut at = |index: usize, seq: u64| -> Result<Digest, Error> {
         let span = &spans[index];
         if seq == span.name.last {
             Ok(span.after)
@@ -153,8 +94,7 @@ pub fn survey(
                 continued.insert((span.writer, Head { seq, hash: span.after }));
             }
             let before = name.first - 1;
-            follows =
-                follows || (before + 1 >= other.name.first && at(one, before)? == span.before);
+            follows = follows || (before >= other.name.first && at(one, before)? == span.before);
         }
         if !follows {
             let first = (furthest.1 + 1).min(name.first - 1);
@@ -163,6 +103,8 @@ pub fn survey(
         furthest.1 = furthest.1.max(name.last);
         open.push(index);
     }
+    survey.gaps.sort();
+    survey.gaps.dedup();
     for (writer, head) in ends.difference(&continued) {
         survey.heads.entry(*writer).or_default().insert(*head);
     }
