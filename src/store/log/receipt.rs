@@ -191,3 +191,108 @@ impl Warning {
         Some(Self { code: fields.text("code")?, count: fields.uint("count")? })
     }
 }
+
+#[cfg(test)]
+pub(in crate::store::log) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::log::definition::tests::volume;
+
+    /// The receipt of the format's goldens: a volume of 3.
+    pub(in crate::store::log) fn golden() -> Receipt {
+        let val = canon::write(&Tree::Float(3.0));
+        let out = BlobId(Digest::of(&val));
+        let output = Output { out, val: Some(val), refs: Vec::new(), warn: Vec::new() };
+        Receipt::new(volume(), Outcome::Value(output))
+    }
+
+    #[test]
+    fn the_golden_receipt_has_the_bytes_of_the_format() {
+        let bytes = golden().bytes();
+        assert_eq!(bytes.len(), 167);
+        assert_eq!(
+            Digest::of(&bytes).hex(),
+            "7184b33d0341ea3fdb9a3a4a4cee1d585b39c3b3f499c71abee9f11012dc55c4"
+        );
+        let receipt = Receipt::read(&bytes).unwrap();
+        receipt.verify().unwrap();
+        assert_eq!(receipt, golden());
+    }
+
+    #[test]
+    fn a_receipt_that_contradicts_itself_is_refused() {
+        let mut receipt = golden();
+        receipt.definition.v = 2;
+        assert!(Receipt::read(&receipt.bytes()).unwrap().verify().is_err());
+        let mut receipt = golden();
+        if let Outcome::Value(output) = &mut receipt.outcome {
+            output.out = BlobId(Digest::of(b"another"));
+        }
+        assert!(Receipt::read(&receipt.bytes()).unwrap().verify().is_err());
+    }
+
+    #[test]
+    fn no_flipped_bit_of_a_receipt_goes_unseen() {
+        let bytes = golden().bytes();
+        // What a change of `st`, a key or a text gives need not be a lie: it is another receipt.
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            let sound = Receipt::read(&flipped).is_ok_and(|receipt| receipt.verify().is_ok());
+            let other = Receipt::read(&flipped).is_ok_and(|receipt| receipt.bytes() == bytes);
+            assert!(!other, "bit {at}");
+            // Skipped keys are the only freedom: `val` under another name is one.
+            let skipped = Receipt::read(&flipped)
+                .is_ok_and(|receipt| receipt.output().is_some_and(|output| output.val.is_none()));
+            assert!(!sound || skipped, "bit {at}");
+        }
+    }
+
+    #[test]
+    fn keys_of_later_versions_are_skipped() {
+        let Tree::Map(mut entries) = canon::read(&golden().bytes()).unwrap() else { panic!() };
+        entries.push(("zz".into(), Tree::Null));
+        assert_eq!(Receipt::read(&canon::write(&Tree::Map(entries))).unwrap(), golden());
+    }
+
+    #[test]
+    fn values_that_are_too_long_do_not_ride() {
+        let mut receipt = golden();
+        for (len, rides) in [(INLINE, true), (INLINE + 1, false)] {
+            if let Outcome::Value(output) = &mut receipt.outcome {
+                output.val = Some(vec![0; len]);
+            }
+            assert_eq!(Receipt::read(&receipt.bytes()).is_ok(), rides);
+        }
+    }
+
+    fn outcomes() -> impl Strategy<Value = Outcome> {
+        let ids = proptest::collection::btree_set(any::<[u8; 32]>(), 0..4);
+        let val = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50));
+        let warn = proptest::collection::vec(("[a-z]{1,8}", any::<u64>()), 0..3);
+        let value = (any::<[u8; 32]>(), val, ids, warn).prop_map(|(out, val, refs, warn)| {
+            Outcome::Value(Output {
+                out: BlobId(val.as_ref().map_or(Digest(out), |val| Digest::of(val))),
+                val,
+                refs: refs.into_iter().map(|id| BlobId(Digest(id))).collect(),
+                warn: warn.into_iter().map(|(code, count)| Warning { code, count }).collect(),
+            })
+        });
+        let args = proptest::collection::vec(any::<f64>().prop_map(Tree::Float), 0..3);
+        let refused = ("[a-z]{1,8}", args).prop_map(|(code, args)| Outcome::Refused { code, args });
+        prop_oneof![value, refused]
+    }
+
+    proptest! {
+        #[test]
+        fn receipts_are_read_as_written(outcome in outcomes()) {
+            let receipt = Receipt::new(volume(), outcome);
+            let again = Receipt::read(&receipt.bytes()).unwrap();
+            again.verify().unwrap();
+            prop_assert_eq!(again, receipt);
+        }
+    }
+}

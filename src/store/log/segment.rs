@@ -275,3 +275,122 @@ fn front(reader: &mut Reader<'_>) -> Result<Option<Front>, Error> {
     let sound = first > 0 && count > 0 && (first > 1 || before == BEGINNING);
     Ok(sound.then_some(Front { first, before, after, writer, count }))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::store::log::record::tests::{golden, writer};
+    use crate::store::log::record::{Body, Draft, Pin, Target};
+
+    /// Some records that are true to themselves: runs and pins.
+    fn records(first: u64, count: u64) -> Vec<Vec<u8>> {
+        let draft = |seq: u64| match seq % 3 {
+            0 => golden(),
+            _ => {
+                let target = Target::Blob(crate::id::BlobId(Digest::of(&seq.to_le_bytes())));
+                let pin = Pin { name: format!("pin {seq}"), target, on: true };
+                Draft { lam: seq, at: seq, body: Body::Pin(pin) }
+            }
+        };
+        (first..first + count).map(|seq| draft(seq).numbered(seq).bytes()).collect()
+    }
+
+    #[test]
+    fn the_golden_segment_has_the_bytes_and_the_name_of_the_format() {
+        let record = golden().numbered(1).bytes();
+        let built = build(writer(), 1, BEGINNING, &[&record]).unwrap();
+        let segment = Segment::read(&built.stored.concat()).unwrap();
+        assert_eq!(segment.raw.len(), 372);
+        assert_eq!(
+            Digest::of(&segment.raw).hex(),
+            "c1a396b233c91db2aafb5fd50da5454ea6796b7b511d3d87e3a3028bb8118e9e"
+        );
+        assert_eq!(built.span.name.to_string(), "000000000001-000000000001-c1a396b233c91db2.seg");
+        assert_eq!(
+            built.span.after.hex(),
+            "2d3fcb3f1b04770a036593d2237a6d5994750b8ee02baacd42537535134c0d63"
+        );
+        segment.verify(writer(), &built.span.name).unwrap();
+        assert_eq!(segment.span, built.span);
+    }
+
+    #[test]
+    fn a_segment_of_many_frames_is_read_again() {
+        let before = Digest::of(b"before");
+        let records = records(7, 3000);
+        let built = build(writer(), 7, before, &records).unwrap();
+        let stored = built.stored.concat();
+        assert_eq!(zstd::stream::decode_all(&*stored).unwrap().len(), {
+            let frames = Frames::of(&stored).unwrap();
+            assert!(frames.list().len() > 3);
+            let (last, full) = frames.list().split_last().unwrap();
+            assert!(last.len > 0 && full.iter().all(|frame| frame.len >= FRAME));
+            frames.raw_len()
+        });
+        let segment = Segment::read(&stored).unwrap();
+        segment.verify(writer(), &built.span.name).unwrap();
+        assert_eq!(segment.span, built.span);
+        let places: Vec<Place> = segment.records().map(|(place, _)| place).collect();
+        assert_eq!(places, built.places);
+        let bytes: Vec<&[u8]> = segment.records().map(|(_, bytes)| bytes).collect();
+        assert_eq!(bytes, records);
+        assert_eq!(segment.hash_at(6), Some(before));
+        assert_eq!(segment.hash_at(7), Some(places[0].id));
+        assert_eq!(segment.hash_at(3006), Some(built.span.after));
+        assert_eq!((segment.hash_at(5), segment.hash_at(3007)), (None, None));
+    }
+
+    #[test]
+    fn a_flipped_cut_or_longer_file_is_never_taken_for_another() {
+        let records = records(1, 2);
+        let built = build(writer(), 1, BEGINNING, &records).unwrap();
+        let stored = built.stored.concat();
+        let taken = |bytes: &[u8]| {
+            let segment = Segment::read(bytes).ok()?;
+            segment.verify(writer(), &built.span.name).ok()?;
+            Some(segment.raw)
+        };
+        let raw = taken(&stored).unwrap();
+        for at in 0..stored.len() * 8 {
+            let mut flipped = stored.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            // Some bits do not matter: an entropy table has more than one spelling.
+            assert!(taken(&flipped).is_none_or(|taken| taken == raw), "bit {at}");
+        }
+        for len in 0..stored.len() {
+            assert!(taken(&stored[..len]).is_none(), "{len}");
+        }
+        assert!(taken(&[&*stored, &[0]].concat()).is_none());
+        assert!(taken(&stored.repeat(2)).is_none());
+    }
+
+    #[test]
+    fn a_segment_that_contradicts_itself_is_refused() {
+        let good = records(1, 3);
+        let refused = |records: &[Vec<u8>], first: u64, before: Digest| {
+            let built = build(writer(), first, before, records).unwrap();
+            let read = Segment::read(&built.stored.concat());
+            read.and_then(|segment| segment.verify(writer(), &built.span.name)).is_err()
+        };
+        assert!(!refused(&good, 1, BEGINNING));
+        // Another number than the place has.
+        assert!(refused(&good, 2, Digest::of(b"before")));
+        // A first record with something before it.
+        assert!(refused(&good, 1, Digest::of(b"before")));
+        // A record that is none.
+        assert!(refused(&[vec![0xa0]], 1, BEGINNING));
+        // More records than there are numbers.
+        assert!(build(writer(), 0, BEGINNING, &good).is_err());
+        let other = build(writer(), 1, BEGINNING, &good).unwrap();
+        let segment = Segment::read(&other.stored.concat()).unwrap();
+        assert!(segment.verify(WriterId([9; 16]), &other.span.name).is_err());
+    }
+
+    #[test]
+    fn positions_fit_one_number() {
+        let position = Position { frame: 7, offset: 65_535 };
+        assert_eq!(Position::unpacked(position.packed()), position);
+    }
+}
