@@ -286,13 +286,13 @@ mod tests {
 
     /// Some records that are true to themselves: runs and pins.
     fn records(first: u64, count: u64) -> Vec<Vec<u8>> {
-        let draft = |seq: u64| match seq % 3 {
-            0 => golden(),
-            _ => {
-                let target = Target::Blob(crate::id::BlobId(Digest::of(&seq.to_le_bytes())));
-                let pin = Pin { name: format!("pin {seq}"), target, on: true };
-                Draft { lam: seq, at: seq, body: Body::Pin(pin) }
+        let draft = |seq: u64| {
+            if seq.is_multiple_of(3) {
+                return golden();
             }
+            let target = Target::Blob(crate::id::BlobId(Digest::of(&seq.to_le_bytes())));
+            let pin = Pin { name: format!("pin {seq}"), target, on: true };
+            Draft { lam: seq, at: seq, body: Body::Pin(pin) }
         };
         (first..first + count).map(|seq| draft(seq).numbered(seq).bytes()).collect()
     }

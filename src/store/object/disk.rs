@@ -141,14 +141,13 @@ pub fn publish(batch: Vec<Temporary>, there: &[PathBuf], above: &[PathBuf]) -> R
 }
 
 fn sync_data(batch: &[Temporary], there: &[PathBuf]) -> Result<(), Error> {
-    #[cfg(target_os = "linux")]
     if batch.len() + there.len() > MANY && system::is_little_dirty() {
         let path = batch.first().map(|file| &*file.target).or(there.first().map(|path| &**path));
         let folder = folder_of(path.expect("the batch is not empty"));
         let failed = |err| Error::io("sync", folder, 0, err);
         let file = File::open(folder).map_err(failed)?;
         fault::step();
-        return rustix::fs::syncfs(&file).map_err(|err| failed(err.into()));
+        return system::sync_whole(&file).map_err(failed);
     }
     let written = batch.iter().map(|file| (&*file.path, file.open.as_ref(), file.len));
     let there = there.iter().map(|path| (&**path, None, 0));

@@ -50,3 +50,22 @@ pub fn is_little_dirty() -> bool {
         .sum();
     waiting.is_some_and(|kb| kb < LITTLE_KB)
 }
+
+/// Says whether so little waits to be written that syncing a whole file system is quick; here there
+/// is no call that does.
+#[cfg(not(target_os = "linux"))]
+pub fn is_little_dirty() -> bool {
+    false
+}
+
+/// Syncs the whole file system that a file lies on.
+#[cfg(target_os = "linux")]
+pub fn sync_whole(file: &File) -> std::io::Result<()> {
+    Ok(rustix::fs::syncfs(file)?)
+}
+
+/// Syncs the whole file system that a file lies on; not here.
+#[cfg(not(target_os = "linux"))]
+pub fn sync_whole(_file: &File) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
