@@ -6,4 +6,5 @@
 
 pub mod argument;
 pub mod cpu;
+pub mod number;
 pub mod space;
