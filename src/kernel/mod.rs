@@ -1,1 +1,3 @@
 //! The operators' code.
+
+pub mod format;
