@@ -89,7 +89,10 @@ impl Error {
 }
 
 /// Says what was tried with which file, for `map_err`.
-pub(in crate::store) fn io_error(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+pub(in crate::store) fn io_error(
+    verb: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |source| Error::Io { verb, path, source }
 }

@@ -170,7 +170,11 @@ impl Store {
     }
 
     /// Puts aside an object whose bytes turned out to be bad while they were decoded.
-    pub fn spoilt(&self, blob: &Blob, why: &crate::store::object::error::Error) -> Result<(), Error> {
+    pub fn spoilt(
+        &self,
+        blob: &Blob,
+        why: &crate::store::object::error::Error,
+    ) -> Result<(), Error> {
         self.put_aside(blob.id(), &blob.proof(), why)
     }
 

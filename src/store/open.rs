@@ -398,10 +398,8 @@ fn settle(layout: &Layout, place: &Place, read_only: bool) -> Result<(String, bo
     disk::make_folder(root, &layout.log())?;
     let id = hex::encode(writer::random()?);
     let settings = Settings { format: 1, hash: "sha256".to_owned(), id: id.clone() };
-    let text = toml::to_string(&settings).map_err(|error| Error::Settings {
-        path: layout.settings(),
-        reason: error.to_string(),
-    })?;
+    let text = toml::to_string(&settings)
+        .map_err(|error| Error::Settings { path: layout.settings(), reason: error.to_string() })?;
     if place.is_cache {
         disk::replace(&layout.cache_tag(), CACHE_TAG)?;
     }

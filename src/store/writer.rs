@@ -103,8 +103,10 @@ impl Floor {
             seq: self.head.seq,
             head: self.head.hash.hex(),
         };
-        let text = toml::to_string(&written)
-            .map_err(|error| Error::Settings { path: path.to_owned(), reason: error.to_string() })?;
+        let text = toml::to_string(&written).map_err(|error| Error::Settings {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
         Ok(disk::replace(path, text.as_bytes())?)
     }
 

@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::id::{BlobId, Digest, NodeId};
-use crate::store::index::ask::{
-    Change, Folder, Index, Rows, SegmentId, SegmentRow, Stamp, Table,
-};
+use crate::store::index::ask::{Change, Folder, Index, Rows, SegmentId, SegmentRow, Stamp, Table};
 use crate::store::index::segments::{Error, reason};
 use crate::store::log::definition::Definition;
 use crate::store::log::error::Error as LogError;
@@ -163,9 +161,7 @@ impl Keys {
     pub fn of(record: &Record) -> Result<Self, LogError> {
         Ok(match &record.body {
             Body::Run(run) => Self::of_run(&Receipt::read(&run.receipt)?, run.inputs.as_deref()),
-            Body::Def(def) => {
-                Self { node: Some(NodeId(Digest::of(def))), ..Self::default() }
-            }
+            Body::Def(def) => Self { node: Some(NodeId(Digest::of(def))), ..Self::default() },
             Body::Pin(_) => Self { pin: true, ..Self::default() },
             Body::Unknown(_) => Self::default(),
         })
