@@ -6,5 +6,7 @@
 
 pub mod argument;
 pub mod cpu;
+pub mod install;
+pub mod list;
 pub mod number;
 pub mod space;
