@@ -5,7 +5,7 @@
 //! [`text`] (tokens one by one, what strings hold), [`syntax_error`] (its words), [`parser`]
 //! (commands, and where to go on after a mistake), [`expr`] (expressions) with [`form`], [`number`], [`frame`] and
 //! [`chain`] (what is still open in one), [`run`] (runs that are split while lowering), [`same`]
-//! (equality), [`print`] with [`print_expr`] and [`print_text`] (canonical text), [`dump`] (for
+//! (equality), [`mod@print`] with [`print_expr`] and [`print_text`] (canonical text), [`dump`] (for
 //! tests).
 //!
 //! It imports nothing of the crate. Invariants: no input panics; time is linear in the text;
