@@ -4,3 +4,4 @@
 //! a command. Data goes to stdout, words to stderr; [`exit`] alone knows numbers.
 
 pub mod args;
+pub mod render;
