@@ -1,12 +1,17 @@
 //! The one list of what is built in: all operators, and all their spellings.
 
-use crate::kernel::{list, number};
+use crate::kernel::{format, list, number, space};
 use crate::primitive::registry::{Dots, Spelling, Table};
 
 /// Puts together every operator.
 pub fn table() -> Table {
     let mut table = Table::new();
-    let rooms = [number::list::primitives(), list::table::primitives()];
+    let rooms = [
+        format::list::primitives(),
+        list::table::primitives(),
+        number::list::primitives(),
+        space::list::primitives(),
+    ];
     for primitive in rooms.into_iter().flatten() {
         table.add(Box::new(primitive));
     }
