@@ -1,7 +1,7 @@
 //! Advisory file locks: held for moments, given back by the system when their process dies.
 //!
 //! They are locks of open files (flock), so two openings inside one process exclude each other too.
-//! The order in which a process takes them is `gc.want`, `gc.lock`, `log.lock`, then SQLite's.
+//! The order in which a process takes them is `gc.want`, `gc.lock`, `log.lock`, then those of `SQLite`.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -67,13 +67,7 @@ pub fn sealing(local: &Path) -> io::Result<Lock> {
 
 /// Opens a lock file, made when it is missing and never removed.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).open(path)
 }
 
 #[cfg(test)]

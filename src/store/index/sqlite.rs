@@ -1,4 +1,4 @@
-//! Rows in SQLite, for all processes of this host at once.
+//! Rows in `SQLite`, for all processes of this host at once.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -28,7 +28,7 @@ pub enum Journal {
     Rollback,
 }
 
-/// An index in a file of SQLite's.
+/// An index in a file of the database library's.
 ///
 /// Two connections: a long transaction of the writer thread does not keep the driver from asking.
 pub struct Sqlite {
@@ -48,11 +48,15 @@ impl Sqlite {
     /// Opens an index; a missing one is made, one that is unusable is replaced by an empty one.
     pub fn open(path: &Path, journal: Journal) -> Result<Self, Error> {
         let writer = match connect(path, journal) {
-            Ok(open) => open,
-            Err(_) => {
+            Err(Error::Lost { .. }) => {
                 replace(path)?;
                 connect(path, journal)?
             }
+            Err(Error::Sql { source, .. }) if is_broken(&source) => {
+                replace(path)?;
+                connect(path, journal)?
+            }
+            open => open?,
         };
         let reader = connect(path, journal)?;
         Ok(Self {
@@ -64,10 +68,7 @@ impl Sqlite {
     }
 
     /// Runs a question; a database that turns out to be broken is replaced.
-    fn read<T>(
-        &self,
-        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Error> {
+    fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let asked = ask(&guard(&self.reader).connection);
         asked.map_err(|source| self.judge(source))
     }
@@ -90,7 +91,7 @@ impl Sqlite {
         done.map_err(|source| self.judge(source))
     }
 
-    /// Sorts what SQLite said: a broken file is replaced at once and reported as lost.
+    /// Sorts what `SQLite` said: a broken file is replaced at once and reported as lost.
     fn judge(&self, source: rusqlite::Error) -> Error {
         let path = self.path.clone();
         if !is_broken(&source) {
@@ -237,7 +238,9 @@ impl Index for Sqlite {
     fn memo(&self, path: &Path) -> Result<Option<MemoRow>, Error> {
         self.read(|connection| {
             connection
-                .prepare_cached("select inode, size, mtime, ctime, digest from memo where path = ?")?
+                .prepare_cached(
+                    "select inode, size, mtime, ctime, digest from memo where path = ?",
+                )?
                 .query_row([path.as_os_str().as_bytes()], |row| {
                     Ok(MemoRow { proof: proof(row, 0)?, digest: digest(row, 4)? })
                 })
@@ -408,9 +411,7 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<Segme
     }
     for (id, used, uses) in &change.used {
         connection
-            .prepare_cached(
-                "update object set used = max(used, ?), uses = uses + ? where id = ?",
-            )?
+            .prepare_cached("update object set used = max(used, ?), uses = uses + ? where id = ?")?
             .execute(params![*used as i64, *uses as i64, &id.0.0[..]])?;
     }
     for id in &change.lost {
@@ -421,7 +422,9 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<Segme
 
 fn select(table: Table) -> &'static str {
     match table {
-        Table::Node => "select segment, position from node where key = ? order by segment, position",
+        Table::Node => {
+            "select segment, position from node where key = ? order by segment, position"
+        }
         Table::Cut => "select segment, position from cut where key = ? order by segment, position",
         Table::Small => "select segment, position from small where key = ? order by segment",
     }
@@ -528,10 +531,7 @@ fn lock_alone(path: &Path) -> Result<Lock, Error> {
     lock(path, Lock::exclusive)
 }
 
-fn lock(
-    path: &Path,
-    how: impl FnOnce(&Path) -> std::io::Result<Lock>,
-) -> Result<Lock, Error> {
+fn lock(path: &Path, how: impl FnOnce(&Path) -> std::io::Result<Lock>) -> Result<Lock, Error> {
     let path = path.with_extension("lock");
     how(&path).map_err(|source| Error::Io { verb: "lock", path, source })
 }

@@ -5,27 +5,14 @@
 
 use crate::canon::{self, Tree};
 use crate::id::{BlobId, Digest, NodeId};
+use crate::store::log::definition::Definition;
 use crate::store::log::error::Error;
+use crate::store::log::fields::{Fields, ids};
 
 /// Values of at most this many canonical bytes ride in their receipt.
 pub const INLINE: usize = 4096;
 
 const RECEIPT: &str = "vox/receipt/1";
-const NODE: &str = "vox/node/1";
-const CUT: &str = "vox/cut/1";
-
-/// What a node computes: its operator, arguments and parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Definition {
-    /// `namespace.name` of the primitive.
-    pub op: String,
-    /// The operator's version, from 1.
-    pub v: u64,
-    /// One entry an argument: a node's id as a 32-byte byte string, or a literal.
-    pub args: Vec<Tree>,
-    /// A map of what is not an argument.
-    pub p: Tree,
-}
 
 /// What was run, on what, giving what.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,73 +59,6 @@ pub struct Warning {
     pub code: String,
     /// How many voxels or elements.
     pub count: u64,
-}
-
-impl Definition {
-    /// Returns the canonical bytes whose digest is the node's id.
-    pub fn bytes(&self) -> Vec<u8> {
-        canon::write(&self.tree(NODE, self.args.clone()))
-    }
-
-    /// Returns the node's id.
-    pub fn node(&self) -> NodeId {
-        NodeId(Digest::of(&self.bytes()))
-    }
-
-    /// Returns the arguments that are nodes, in order.
-    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.args.iter().filter_map(node_of)
-    }
-
-    /// Returns the cut-off key: what is computed on which bytes, however these came about.
-    ///
-    /// `inputs` are what the arguments that are nodes gave, in order; `None` if they are not as many.
-    pub fn cut(&self, inputs: &[BlobId]) -> Option<Digest> {
-        let mut inputs = inputs.iter();
-        let mut args = self.args.clone();
-        for arg in &mut args {
-            if node_of(arg).is_some() {
-                *arg = Tree::bytes(&inputs.next()?.0.0);
-            }
-        }
-        let key = Digest::of(&canon::write(&self.tree(CUT, args)));
-        inputs.next().is_none().then_some(key)
-    }
-
-    /// Reads a definition from the very bytes whose digest is the node's id.
-    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        let mut fields = Fields::of(canon::read(bytes)?).ok_or(Error::Definition("no map"))?;
-        if fields.text("t").as_deref() != Some(NODE) || fields.0.len() != 4 {
-            return Err(Error::Definition("its keys are others than `t op v args p`"));
-        }
-        Self::take(&mut fields).ok_or(Error::Definition("a field of another form"))
-    }
-
-    fn take(fields: &mut Fields) -> Option<Self> {
-        let definition = Self {
-            op: fields.text("op")?,
-            v: fields.uint("v")?,
-            args: fields.array("args")?,
-            p: fields.take("p").filter(|p| p.as_map().is_some())?,
-        };
-        let sound = |arg: &Tree| !matches!(arg, Tree::Bytes(bytes) if bytes.len() != 32);
-        definition.args.iter().all(sound).then_some(definition)
-    }
-
-    fn tree(&self, kind: &str, args: Vec<Tree>) -> Tree {
-        Tree::map([
-            ("t", Tree::text(kind)),
-            ("op", Tree::text(&self.op)),
-            ("v", Tree::Uint(self.v)),
-            ("args", Tree::Array(args)),
-            ("p", self.p.clone()),
-        ])
-    }
-}
-
-/// Returns the node that an argument is, unless it is a literal.
-pub fn node_of(arg: &Tree) -> Option<NodeId> {
-    arg.as_bytes().and_then(Digest::from_slice).map(NodeId)
 }
 
 impl Receipt {
@@ -272,54 +192,107 @@ impl Warning {
     }
 }
 
-/// Reads an array of ids.
-pub(super) fn ids(tree: &Tree) -> Option<Vec<BlobId>> {
-    let id = |item: &Tree| item.as_bytes().and_then(Digest::from_slice).map(BlobId);
-    tree.as_array()?.iter().map(id).collect()
-}
+#[cfg(test)]
+pub(in crate::store::log) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
 
-/// The entries of a map, taken one by one; what is not taken was not known.
-pub(super) struct Fields(Vec<(String, Tree)>);
+    use proptest::prelude::*;
 
-impl Fields {
-    pub(super) fn of(tree: Tree) -> Option<Self> {
-        match tree {
-            Tree::Map(entries) => Some(Self(entries)),
-            _ => None,
+    use super::*;
+    use crate::store::log::definition::tests::volume;
+
+    /// The receipt of the format's goldens: a volume of 3.
+    pub(in crate::store::log) fn golden() -> Receipt {
+        let val = canon::write(&Tree::Float(3.0));
+        let out = BlobId(Digest::of(&val));
+        let output = Output { out, val: Some(val), refs: Vec::new(), warn: Vec::new() };
+        Receipt::new(volume(), Outcome::Value(output))
+    }
+
+    #[test]
+    fn the_golden_receipt_has_the_bytes_of_the_format() {
+        let bytes = golden().bytes();
+        assert_eq!(bytes.len(), 167);
+        assert_eq!(
+            Digest::of(&bytes).hex(),
+            "7184b33d0341ea3fdb9a3a4a4cee1d585b39c3b3f499c71abee9f11012dc55c4"
+        );
+        let receipt = Receipt::read(&bytes).unwrap();
+        receipt.verify().unwrap();
+        assert_eq!(receipt, golden());
+    }
+
+    #[test]
+    fn a_receipt_that_contradicts_itself_is_refused() {
+        let mut receipt = golden();
+        receipt.definition.v = 2;
+        assert!(Receipt::read(&receipt.bytes()).unwrap().verify().is_err());
+        let mut receipt = golden();
+        if let Outcome::Value(output) = &mut receipt.outcome {
+            output.out = BlobId(Digest::of(b"another"));
+        }
+        assert!(Receipt::read(&receipt.bytes()).unwrap().verify().is_err());
+    }
+
+    #[test]
+    fn no_flipped_bit_of_a_receipt_goes_unseen() {
+        let bytes = golden().bytes();
+        // What a change of `st`, a key or a text gives need not be a lie: it is another receipt.
+        for at in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            let sound = Receipt::read(&flipped).is_ok_and(|receipt| receipt.verify().is_ok());
+            let other = Receipt::read(&flipped).is_ok_and(|receipt| receipt.bytes() == bytes);
+            assert!(!other, "bit {at}");
+            // Skipped keys are the only freedom: `val` under another name is one.
+            let skipped = Receipt::read(&flipped)
+                .is_ok_and(|receipt| receipt.output().is_some_and(|output| output.val.is_none()));
+            assert!(!sound || skipped, "bit {at}");
         }
     }
 
-    pub(super) fn take(&mut self, key: &str) -> Option<Tree> {
-        let at = self.0.iter().position(|(name, _)| name == key)?;
-        Some(self.0.swap_remove(at).1)
+    #[test]
+    fn keys_of_later_versions_are_skipped() {
+        let Tree::Map(mut entries) = canon::read(&golden().bytes()).unwrap() else { panic!() };
+        entries.push(("zz".into(), Tree::Null));
+        assert_eq!(Receipt::read(&canon::write(&Tree::Map(entries))).unwrap(), golden());
     }
 
-    pub(super) fn uint(&mut self, key: &str) -> Option<u64> {
-        self.take(key)?.as_uint()
-    }
-
-    pub(super) fn text(&mut self, key: &str) -> Option<String> {
-        match self.take(key)? {
-            Tree::Text(text) => Some(text),
-            _ => None,
+    #[test]
+    fn values_that_are_too_long_do_not_ride() {
+        let mut receipt = golden();
+        for (len, rides) in [(INLINE, true), (INLINE + 1, false)] {
+            if let Outcome::Value(output) = &mut receipt.outcome {
+                output.val = Some(vec![0; len]);
+            }
+            assert_eq!(Receipt::read(&receipt.bytes()).is_ok(), rides);
         }
     }
 
-    pub(super) fn bytes(&mut self, key: &str) -> Option<Vec<u8>> {
-        match self.take(key)? {
-            Tree::Bytes(bytes) => Some(bytes),
-            _ => None,
-        }
+    fn outcomes() -> impl Strategy<Value = Outcome> {
+        let ids = proptest::collection::btree_set(any::<[u8; 32]>(), 0..4);
+        let val = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50));
+        let warn = proptest::collection::vec(("[a-z]{1,8}", any::<u64>()), 0..3);
+        let value = (any::<[u8; 32]>(), val, ids, warn).prop_map(|(out, val, refs, warn)| {
+            Outcome::Value(Output {
+                out: BlobId(val.as_ref().map_or(Digest(out), |val| Digest::of(val))),
+                val,
+                refs: refs.into_iter().map(|id| BlobId(Digest(id))).collect(),
+                warn: warn.into_iter().map(|(code, count)| Warning { code, count }).collect(),
+            })
+        });
+        let args = proptest::collection::vec(any::<f64>().prop_map(Tree::Float), 0..3);
+        let refused = ("[a-z]{1,8}", args).prop_map(|(code, args)| Outcome::Refused { code, args });
+        prop_oneof![value, refused]
     }
 
-    pub(super) fn array(&mut self, key: &str) -> Option<Vec<Tree>> {
-        match self.take(key)? {
-            Tree::Array(items) => Some(items),
-            _ => None,
+    proptest! {
+        #[test]
+        fn receipts_are_read_as_written(outcome in outcomes()) {
+            let receipt = Receipt::new(volume(), outcome);
+            let again = Receipt::read(&receipt.bytes()).unwrap();
+            again.verify().unwrap();
+            prop_assert_eq!(again, receipt);
         }
-    }
-
-    pub(super) fn digest(&mut self, key: &str) -> Option<Digest> {
-        Digest::from_slice(self.take(key)?.as_bytes()?)
     }
 }

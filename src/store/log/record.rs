@@ -2,8 +2,10 @@
 
 use crate::canon::{self, Tree};
 use crate::id::{BlobId, Digest, Hasher, NodeId};
+use crate::store::log::definition::Definition;
 use crate::store::log::error::Error;
-use crate::store::log::receipt::{Definition, Fields, Receipt, ids};
+use crate::store::log::fields::{Fields, ids};
+use crate::store::log::receipt::Receipt;
 use crate::store::object::layout::WriterId;
 
 /// The hash before the first record of a writer.
@@ -221,4 +223,103 @@ pub fn chain(before: &Digest, writer: WriterId, record: &[u8]) -> Digest {
     hasher.update(&writer.0);
     hasher.update(record);
     hasher.finish()
+}
+
+#[cfg(test)]
+pub(in crate::store::log) mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::log::definition::tests::volume;
+    use crate::store::log::receipt::tests::golden as receipt;
+
+    /// The writer of the format's goldens.
+    pub(in crate::store::log) fn writer() -> WriterId {
+        WriterId(std::array::from_fn(|at| at as u8))
+    }
+
+    /// The record of the format's goldens.
+    pub(in crate::store::log) fn golden() -> Draft {
+        let run = Run {
+            receipt: receipt().bytes(),
+            us: 1000,
+            host: "x86_64-unknown-linux-gnu".into(),
+            inputs: None,
+            until: None,
+            bytes: None,
+            settles: false,
+        };
+        Draft { lam: 2, at: 0, body: Body::Run(run) }
+    }
+
+    #[test]
+    fn the_golden_record_has_the_bytes_and_the_hash_of_the_format() {
+        let record = golden().numbered(1);
+        let bytes = record.bytes();
+        assert_eq!(bytes.len(), 232);
+        assert_eq!(
+            chain(&BEGINNING, writer(), &bytes).hex(),
+            "2d3fcb3f1b04770a036593d2237a6d5994750b8ee02baacd42537535134c0d63"
+        );
+        assert_eq!(Record::read(&bytes).unwrap(), record);
+        record.verify().unwrap();
+        assert_eq!(record.node().unwrap(), Some(volume().node()));
+    }
+
+    #[test]
+    fn kinds_and_keys_of_later_versions_are_skipped() {
+        let Tree::Map(mut entries) = canon::read(&golden().numbered(1).bytes()).unwrap() else {
+            panic!()
+        };
+        entries.push(("zz".into(), Tree::Null));
+        let bytes = canon::write(&Tree::Map(entries.clone()));
+        assert_eq!(Record::read(&bytes).unwrap(), golden().numbered(1));
+        entries.iter_mut().find(|(key, _)| key == "k").unwrap().1 = Tree::Uint(3);
+        let record = Record::read(&canon::write(&Tree::Map(entries))).unwrap();
+        assert_eq!(record.body, Body::Unknown(3));
+        record.verify().unwrap();
+    }
+
+    #[test]
+    fn a_record_that_contradicts_itself_is_refused() {
+        let mut draft = golden();
+        let Body::Run(run) = &mut draft.body else { panic!() };
+        run.inputs = Some(Vec::new());
+        assert!(draft.numbered(1).verify().is_err());
+        let draft = Draft { lam: 0, at: 0, body: Body::Def(vec![0xa0]) };
+        assert!(draft.numbered(1).verify().is_err());
+        let draft = Draft { lam: 0, at: 0, body: Body::Def(volume().bytes()) };
+        draft.numbered(1).verify().unwrap();
+        assert_eq!(draft.numbered(1).node().unwrap(), Some(volume().node()));
+    }
+
+    fn bodies() -> impl Strategy<Value = Body> {
+        let bytes = proptest::collection::vec(any::<u8>(), 0..50);
+        let ids = proptest::collection::vec(any::<[u8; 32]>(), 0..4)
+            .prop_map(|ids| ids.into_iter().map(|id| BlobId(Digest(id))).collect());
+        let times = (any::<u64>(), any::<Option<u64>>(), any::<Option<u64>>(), any::<bool>());
+        let run = (bytes.clone(), ".{0,9}", proptest::option::of(ids), times).prop_map(
+            |(receipt, host, inputs, (us, until, bytes, settles))| {
+                Body::Run(Run { receipt, us, host, inputs, until, bytes, settles })
+            },
+        );
+        let pin = (".{0,9}", any::<[u8; 32]>(), any::<bool>(), any::<bool>()).prop_map(
+            |(name, id, node, on)| {
+                let id = Digest(id);
+                let target = if node { Target::Node(NodeId(id)) } else { Target::Blob(BlobId(id)) };
+                Body::Pin(Pin { name, target, on })
+            },
+        );
+        prop_oneof![run, bytes.prop_map(Body::Def), pin]
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_read_as_written(seq: u64, lam: u64, at: u64, body in bodies()) {
+            let record = Record { seq, lam, at, body };
+            prop_assert_eq!(Record::read(&record.bytes()).unwrap(), record);
+        }
+    }
 }

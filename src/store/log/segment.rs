@@ -3,11 +3,7 @@
 //! The map `t writer first before after records`, in frames that end between records: one record is
 //! read by decoding one frame.
 
-use std::fs::File;
-use std::io;
-use std::ops::{Deref, Range};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
 
 use ciborium_ll::Header;
 use rayon::prelude::*;
@@ -16,11 +12,8 @@ use crate::canon::{Reader, Writer};
 use crate::id::Digest;
 use crate::store::log::error::Error;
 use crate::store::log::record::{BEGINNING, Record, chain};
-use crate::store::object::error::Error as ObjectError;
 use crate::store::object::frame::{self, Damage, Frames};
 use crate::store::object::layout::{SegmentName, WriterId};
-use crate::store::object::map::Stored;
-use crate::store::object::proof::Proof;
 
 /// A frame ends behind the first record with which it has as many raw bytes.
 pub const FRAME: usize = 64 << 10;
@@ -159,8 +152,8 @@ fn short(digest: &Digest) -> [u8; 8] {
 }
 
 impl Segment {
-    /// Reads a segment from stored bytes and checks its form, its chain, and that each record has
-    /// its number and lies in one frame.
+    /// Reads a segment from stored bytes and checks its form and its chain, and that each record
+    /// lies in one frame. What the records say is [`Segment::verify`]'s to check.
     ///
     /// Also what a peer sends may be given: memory is bounded.
     pub fn read(stored: &[u8]) -> Result<Self, Error> {
@@ -176,15 +169,15 @@ impl Segment {
     fn parse(raw: Vec<u8>, frames: &Frames) -> Result<Self, Error> {
         let mut reader = Reader::new(&raw);
         let wrong = Error::Content("another form than `t after first before writer records`");
-        let Head { first, before, after, writer, count } = head(&mut reader)?.ok_or(wrong)?;
+        let Front { first, before, after, writer, count } = front(&mut reader)?.ok_or(wrong)?;
+        let last = first
+            .checked_add(count as u64 - 1)
+            .ok_or(Error::Content("more records than there are numbers"))?;
         let mut hash = before;
-        let mut records = Vec::with_capacity(count.min(raw.len()));
+        let mut records = Vec::with_capacity(count.min(1 << 16));
         let mut list = frames.list().iter().zip(0u32..);
         let mut current = list.next();
-        for seq in first.. {
-            if records.len() == count {
-                break;
-            }
+        for _ in 0..count {
             let start = reader.offset();
             let Header::Bytes(Some(len)) = reader.header()? else {
                 return Err(Error::Content("a record that is no byte string"));
@@ -197,9 +190,6 @@ impl Segment {
             let (frame, number) = current
                 .filter(|(frame, _)| frame.start <= start && end <= frame.start + frame.len)
                 .ok_or(Error::Content("a record that crosses frames"))?;
-            if Record::read(bytes)?.seq != seq {
-                return Err(Error::Content("a record with another number than its place has"));
-            }
             hash = chain(&hash, writer, bytes);
             let position = Position { frame: number, offset: (start - frame.start) as u32 };
             records.push((Place { position, id: hash }, end - len..end));
@@ -210,9 +200,6 @@ impl Segment {
         if hash != after {
             return Err(Error::Content("its records do not lead from `before` to `after`"));
         }
-        let last = first
-            .checked_add(count as u64 - 1)
-            .ok_or(Error::Content("more records than there are numbers"))?;
         let name = SegmentName { first, last, digest: short(&Digest::of(&raw)) };
         Ok(Self { span: Span { writer, name, before, after }, raw, records })
     }
@@ -222,7 +209,13 @@ impl Segment {
         if self.span.writer != writer || self.span.name != *name {
             return Err(Error::Content("its name is another's"));
         }
-        self.records().try_for_each(|(_, bytes)| Record::read(bytes)?.verify())
+        self.records.par_iter().enumerate().try_for_each(|(at, (_, range))| {
+            let record = Record::read(&self.raw[range.clone()])?;
+            if record.seq != self.span.name.first + at as u64 {
+                return Err(Error::Content("a record with another number than its place has"));
+            }
+            record.verify()
+        })
     }
 
     /// Returns all records: where each lies, its id and its bytes.
@@ -239,7 +232,8 @@ impl Segment {
     }
 }
 
-struct Head {
+/// What stands before the records.
+struct Front {
     first: u64,
     before: Digest,
     after: Digest,
@@ -248,7 +242,7 @@ struct Head {
 }
 
 /// Reads the map up to the head of its array of records; `None` if it is another map.
-fn head(reader: &mut Reader<'_>) -> Result<Option<Head>, Error> {
+fn front(reader: &mut Reader<'_>) -> Result<Option<Front>, Error> {
     fn bytes<'a>(reader: &mut Reader<'a>, key: &str) -> Result<Option<&'a [u8]>, Error> {
         if reader.text()? != key {
             return Ok(None);
@@ -279,110 +273,124 @@ fn head(reader: &mut Reader<'_>) -> Result<Option<Head>, Error> {
         return Ok(None);
     };
     let sound = first > 0 && count > 0 && (first > 1 || before == BEGINNING);
-    Ok(sound.then_some(Head { first, before, after, writer, count }))
+    Ok(sound.then_some(Front { first, before, after, writer, count }))
 }
 
-/// An opened segment of which single records are read; decoded frames are kept.
-#[derive(Debug)]
-pub struct SegmentReader {
-    path: PathBuf,
-    stored: Stored,
-    frames: Frames,
-    decoded: Vec<OnceLock<Arc<Vec<u8>>>>,
-    proof: Proof,
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
 
-/// The bytes of one record, inside their decoded frame.
-#[derive(Debug, Clone)]
-pub struct RecordBytes {
-    frame: Arc<Vec<u8>>,
-    range: Range<usize>,
-}
+    use super::*;
+    use crate::store::log::record::tests::{golden, writer};
+    use crate::store::log::record::{Body, Draft, Pin, Target};
 
-impl SegmentReader {
-    /// Opens a segment; `None` if the file is not here. Map only files on disks of this host.
-    pub fn open(path: &Path, mappable: bool) -> Result<Option<Self>, Error> {
-        let failed = |err| ObjectError::io("read", path, 0, err);
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(err) => return Err(failed(err).into()),
+    /// Some records that are true to themselves: runs and pins.
+    fn records(first: u64, count: u64) -> Vec<Vec<u8>> {
+        let draft = |seq: u64| {
+            if seq.is_multiple_of(3) {
+                return golden();
+            }
+            let target = Target::Blob(crate::id::BlobId(Digest::of(&seq.to_le_bytes())));
+            let pin = Pin { name: format!("pin {seq}"), target, on: true };
+            Draft { lam: seq, at: seq, body: Body::Pin(pin) }
         };
-        let metadata = file.metadata().map_err(failed)?;
-        let stored = Stored::of(&file, metadata.len(), mappable).map_err(failed)?;
-        let path = path.to_owned();
-        let frames = match Frames::of(&stored) {
-            Ok(frames) if frames.raw_len() <= MOST => frames,
-            Ok(_) => return Err(damaged(&path, Damage("it announces too much").into())),
-            Err(damage) => return Err(damaged(&path, damage.into())),
+        (first..first + count).map(|seq| draft(seq).numbered(seq).bytes()).collect()
+    }
+
+    #[test]
+    fn the_golden_segment_has_the_bytes_and_the_name_of_the_format() {
+        let record = golden().numbered(1).bytes();
+        let built = build(writer(), 1, BEGINNING, &[&record]).unwrap();
+        let segment = Segment::read(&built.stored.concat()).unwrap();
+        assert_eq!(segment.raw.len(), 372);
+        assert_eq!(
+            Digest::of(&segment.raw).hex(),
+            "c1a396b233c91db2aafb5fd50da5454ea6796b7b511d3d87e3a3028bb8118e9e"
+        );
+        assert_eq!(built.span.name.to_string(), "000000000001-000000000001-c1a396b233c91db2.seg");
+        assert_eq!(
+            built.span.after.hex(),
+            "2d3fcb3f1b04770a036593d2237a6d5994750b8ee02baacd42537535134c0d63"
+        );
+        segment.verify(writer(), &built.span.name).unwrap();
+        assert_eq!(segment.span, built.span);
+    }
+
+    #[test]
+    fn a_segment_of_many_frames_is_read_again() {
+        let before = Digest::of(b"before");
+        let records = records(7, 3000);
+        let built = build(writer(), 7, before, &records).unwrap();
+        let stored = built.stored.concat();
+        assert_eq!(zstd::stream::decode_all(&*stored).unwrap().len(), {
+            let frames = Frames::of(&stored).unwrap();
+            assert!(frames.list().len() > 3);
+            let (last, full) = frames.list().split_last().unwrap();
+            assert!(last.len > 0 && full.iter().all(|frame| frame.len >= FRAME));
+            frames.raw_len()
+        });
+        let segment = Segment::read(&stored).unwrap();
+        segment.verify(writer(), &built.span.name).unwrap();
+        assert_eq!(segment.span, built.span);
+        let places: Vec<Place> = segment.records().map(|(place, _)| place).collect();
+        assert_eq!(places, built.places);
+        let bytes: Vec<&[u8]> = segment.records().map(|(_, bytes)| bytes).collect();
+        assert_eq!(bytes, records);
+        assert_eq!(segment.hash_at(6), Some(before));
+        assert_eq!(segment.hash_at(7), Some(places[0].id));
+        assert_eq!(segment.hash_at(3006), Some(built.span.after));
+        assert_eq!((segment.hash_at(5), segment.hash_at(3007)), (None, None));
+    }
+
+    #[test]
+    fn a_flipped_cut_or_longer_file_is_never_taken_for_another() {
+        let records = records(1, 2);
+        let built = build(writer(), 1, BEGINNING, &records).unwrap();
+        let stored = built.stored.concat();
+        let taken = |bytes: &[u8]| {
+            let segment = Segment::read(bytes).ok()?;
+            segment.verify(writer(), &built.span.name).ok()?;
+            Some(segment.raw)
         };
-        let decoded = frames.list().iter().map(|_| OnceLock::new()).collect();
-        Ok(Some(Self { path, stored, frames, decoded, proof: Proof::of(&metadata) }))
-    }
-
-    /// Returns what the opened file looked like.
-    pub fn proof(&self) -> Proof {
-        self.proof
-    }
-
-    /// Returns the bytes as stored, for a peer.
-    pub fn stored(&self) -> &[u8] {
-        &self.stored
-    }
-
-    /// Returns the whole segment, its form and chain checked; for [`Segment::verify`].
-    pub fn segment(&self) -> Result<Segment, Error> {
-        Segment::read(&self.stored).map_err(|err| damaged(&self.path, err))
-    }
-
-    /// Returns the whole segment, verified by itself under the name that it was opened by.
-    pub fn verified(&self, writer: WriterId, name: &SegmentName) -> Result<Segment, Error> {
-        let segment = self.segment()?;
-        segment.verify(writer, name).map_err(|err| damaged(&self.path, err))?;
-        Ok(segment)
-    }
-
-    /// Reads the bytes of one record.
-    pub fn record(&self, position: Position) -> Result<RecordBytes, Error> {
-        self.bytes_at(position).map_err(|err| damaged(&self.path, err))
-    }
-
-    fn bytes_at(&self, position: Position) -> Result<RecordBytes, Error> {
-        let nowhere = Error::Content("no record at the position asked for");
-        let frame = self.frame(position.frame as usize)?;
-        let rest = frame.get(position.offset as usize..).ok_or(nowhere)?;
-        let mut reader = Reader::new(rest);
-        let Header::Bytes(Some(len)) = reader.header()? else {
-            return Err(Error::Content("no record at the position asked for"));
-        };
-        reader.take(len)?;
-        let end = position.offset as usize + reader.offset();
-        Ok(RecordBytes { range: end - len..end, frame })
-    }
-
-    fn frame(&self, number: usize) -> Result<Arc<Vec<u8>>, Error> {
-        let nowhere = Error::Content("no frame at the position asked for");
-        let (Some(frame), Some(slot)) = (self.frames.list().get(number), self.decoded.get(number))
-        else {
-            return Err(nowhere);
-        };
-        if let Some(decoded) = slot.get() {
-            return Ok(decoded.clone());
+        let raw = taken(&stored).unwrap();
+        for at in 0..stored.len() * 8 {
+            let mut flipped = stored.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            // Some bits do not matter: an entropy table has more than one spelling.
+            assert!(taken(&flipped).is_none_or(|taken| taken == raw), "bit {at}");
         }
-        let mut raw = vec![0; frame.len];
-        frame::decode_frame(&self.stored, frame, &mut raw)?;
-        Ok(slot.get_or_init(|| Arc::new(raw)).clone())
+        for len in 0..stored.len() {
+            assert!(taken(&stored[..len]).is_none(), "{len}");
+        }
+        assert!(taken(&[&*stored, &[0]].concat()).is_none());
+        assert!(taken(&stored.repeat(2)).is_none());
     }
-}
 
-fn damaged(path: &Path, source: Error) -> Error {
-    Error::Segment { path: path.to_owned(), source: Box::new(source) }
-}
+    #[test]
+    fn a_segment_that_contradicts_itself_is_refused() {
+        let good = records(1, 3);
+        let refused = |records: &[Vec<u8>], first: u64, before: Digest| {
+            let built = build(writer(), first, before, records).unwrap();
+            let read = Segment::read(&built.stored.concat());
+            read.and_then(|segment| segment.verify(writer(), &built.span.name)).is_err()
+        };
+        assert!(!refused(&good, 1, BEGINNING));
+        // Another number than the place has.
+        assert!(refused(&good, 2, Digest::of(b"before")));
+        // A first record with something before it.
+        assert!(refused(&good, 1, Digest::of(b"before")));
+        // A record that is none.
+        assert!(refused(&[vec![0xa0]], 1, BEGINNING));
+        // More records than there are numbers.
+        assert!(build(writer(), 0, BEGINNING, &good).is_err());
+        let other = build(writer(), 1, BEGINNING, &good).unwrap();
+        let segment = Segment::read(&other.stored.concat()).unwrap();
+        assert!(segment.verify(WriterId([9; 16]), &other.span.name).is_err());
+    }
 
-impl Deref for RecordBytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.frame[self.range.clone()]
+    #[test]
+    fn positions_fit_one_number() {
+        let position = Position { frame: 7, offset: 65_535 };
+        assert_eq!(Position::unpacked(position.packed()), position);
     }
 }

@@ -76,6 +76,12 @@ impl Blob {
 
     /// Returns the SHA-256 of the value's bytes.
     pub fn digest(&self) -> Result<Digest, Error> {
+        if let [frame] = self.frames.list() {
+            let mut raw = Block::take(frame.len);
+            let raw = &mut raw.bytes_mut()[..frame.len];
+            self.fill(raw)?;
+            return Ok(Digest::of(raw));
+        }
         let mut hasher = Hasher::new();
         let mut runs = self.frames.list().chunks(AHEAD);
         let mut done = Block::take(0);
@@ -83,7 +89,7 @@ impl Blob {
         loop {
             let run = runs.next().unwrap_or_default();
             let len: usize = run.iter().map(|frame| frame.len).sum();
-            let mut next = Block::take(len.max(if run.len() > 1 { AHEAD * RAW } else { 0 }));
+            let mut next = Block::take(if run.is_empty() { 0 } else { AHEAD * RAW });
             let (decoded, ()) = rayon::join(
                 || self.frames.decode_run(&self.stored, run, &mut next.bytes_mut()[..len]),
                 || hasher.update(&done.bytes()[..done_len]),

@@ -72,6 +72,7 @@ pub fn write(target: &Path, parts: &[impl AsRef<[u8]>], mode: Mode) -> Result<Te
     fault::step();
     let mut temporary = match begin(folder, mode) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => {
+            fault::step();
             fs::create_dir_all(folder).map_err(|err| Error::io("create", folder, len, err))?;
             begin(folder, mode).map_err(failed)?
         }
@@ -140,14 +141,13 @@ pub fn publish(batch: Vec<Temporary>, there: &[PathBuf], above: &[PathBuf]) -> R
 }
 
 fn sync_data(batch: &[Temporary], there: &[PathBuf]) -> Result<(), Error> {
-    #[cfg(target_os = "linux")]
     if batch.len() + there.len() > MANY && system::is_little_dirty() {
         let path = batch.first().map(|file| &*file.target).or(there.first().map(|path| &**path));
         let folder = folder_of(path.expect("the batch is not empty"));
         let failed = |err| Error::io("sync", folder, 0, err);
         let file = File::open(folder).map_err(failed)?;
         fault::step();
-        return rustix::fs::syncfs(&file).map_err(|err| failed(err.into()));
+        return system::sync_whole(&file).map_err(failed);
     }
     let written = batch.iter().map(|file| (&*file.path, file.open.as_ref(), file.len));
     let there = there.iter().map(|path| (&**path, None, 0));
@@ -284,4 +284,72 @@ pub fn is_temporary(name: &OsStr) -> bool {
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().expect("a published file lies in a folder")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_stays_writable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a").join("writer");
+        for text in ["one", "the other"] {
+            replace(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert!(!fs::metadata(&path).unwrap().permissions().readonly());
+        assert_eq!(entries(path.parent().unwrap()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_temporary_that_is_dropped_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let temporary = write(&path, &[b"a", b"b"], Mode::Fixed).unwrap();
+        assert_eq!(temporary.target(), path);
+        assert_eq!(entries(folder.path()).unwrap().len(), 1);
+        drop(temporary);
+        assert!(entries(folder.path()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn many_files_are_published_with_those_that_were_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |at: usize| folder.path().join(format!("{}", at % 7)).join(format!("{at}"));
+        for count in [1, 2, 30, 3 * MANY] {
+            let batch =
+                (0..count).map(|at| write(&path(at), &[at.to_string()], Mode::Fixed).unwrap());
+            let there = [path(0), folder.path().join("absent").join("file")];
+            publish(batch.collect(), &there[..usize::from(count > 30)], &[]).unwrap();
+            for at in 0..count {
+                assert_eq!(fs::read_to_string(path(at)).unwrap(), at.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn absence_is_an_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        assert!(!remove(&path).unwrap());
+        assert!(!set_aside(&path, &folder.path().join("aside"), "file").unwrap());
+        assert!(entries(&path).unwrap().is_empty());
+        fs::write(&path, b"").unwrap();
+        assert!(set_aside(&path, &folder.path().join("aside"), "file").unwrap());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_refusal_names_the_file_and_a_full_disk_what_it_needs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"").unwrap();
+        let err = write(&path.join("below"), &[b"x"], Mode::Fixed).unwrap_err();
+        assert!(err.to_string().contains("below"), "{err}");
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(matches!(Error::io("write", &path, 77, full), Error::Full { needed: 77, .. }));
+    }
 }

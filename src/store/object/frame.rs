@@ -267,3 +267,123 @@ fn announced(bytes: &[u8]) -> Result<usize, Damage> {
         _ => Err(Damage("a frame without a size, or with an impossible one")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bytes that compress a little, and differ everywhere.
+    fn some(len: usize) -> Vec<u8> {
+        (0..len as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 27) as u8).collect()
+    }
+
+    fn decoded(stored: &[u8]) -> Result<Vec<u8>, Damage> {
+        let frames = Frames::of(stored)?;
+        let mut out = vec![0; frames.raw_len()];
+        frames.decode(stored, &mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn stock_zstd_decodes_what_we_write_and_so_do_we() {
+        for len in [0, 1, 1000, RAW - 1, RAW, RAW + 1, 3 * RAW, 3 * RAW + 7] {
+            let raw = some(len);
+            let stored = compress(&[&raw[..len / 3], &[], &raw[len / 3..]]).concat();
+            assert!(zstd::stream::decode_all(&*stored).unwrap() == raw, "{len}");
+            assert!(decoded(&stored).unwrap() == raw, "{len}");
+            let frames = Frames::of(&stored).unwrap();
+            assert_eq!(frames.list().len(), len.div_ceil(RAW).max(1));
+            let tabled = stored.ends_with(&SEEKABLE.to_le_bytes());
+            assert_eq!(tabled, len > RAW, "a table with more than one frame only");
+            for n in [0, 1, 300, RAW, RAW + 5, len, len + 1] {
+                let prefix = frames.prefix(&stored, n).unwrap();
+                assert!(prefix == raw[..n.min(len)], "{len} {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_never_gives_other_bytes() {
+        for raw in [some(300), vec![0; 1000], some(20)] {
+            let stored = compress(&[&raw]).concat();
+            for at in 0..stored.len() * 8 {
+                let mut flipped = stored.clone();
+                flipped[at / 8] ^= 1 << (at % 8);
+                // Some bits do not matter: an entropy table has more than one spelling.
+                assert!(decoded(&flipped).map_or(true, |out| out == raw), "bit {at}");
+            }
+            for len in 0..stored.len() {
+                assert!(decoded(&stored[..len]).is_err());
+            }
+            assert!(decoded(&[&*stored, b"x"].concat()).is_err());
+            assert!(decoded(&stored.repeat(2)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_table_that_lies_is_refused() {
+        let raw = vec![0; 2 * RAW + 5];
+        let stored = compress(&[&raw]).concat();
+        let table = 8 + 3 * 8 + FOOTER;
+        for at in (stored.len() - table) * 8..stored.len() * 8 {
+            let mut flipped = stored.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert!(decoded(&flipped).is_err(), "bit {at}");
+        }
+        for cut in 1..=table {
+            assert!(decoded(&stored[..stored.len() - cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_frame_without_checksum_or_size_is_refused() {
+        let plain = zstd::bulk::compress(b"some bytes", 1).unwrap();
+        assert!(Frames::of(&plain).is_err());
+        let streamed = zstd::stream::encode_all(&b"some bytes"[..], 1).unwrap();
+        assert!(Frames::of(&streamed).is_err());
+    }
+
+    #[test]
+    fn a_frame_that_announces_the_impossible_is_refused() {
+        // A head with checksum and a size of eight bytes, then one empty raw block.
+        let mut stored = FRAME.to_le_bytes().to_vec();
+        stored.extend_from_slice(&[0b1110_0100]);
+        stored.extend_from_slice(&(1u64 << 40).to_le_bytes());
+        stored.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0]);
+        assert!(Frames::of(&stored).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_crash_the_reader(bytes in proptest::collection::vec(any::<u8>(), 0..200), table: bool) {
+            let mut stored = compress_frame(b"begins well");
+            stored.extend_from_slice(&bytes);
+            if table {
+                stored.extend_from_slice(&SEEKABLE.to_le_bytes());
+            }
+            if let Ok(raw) = decoded(&stored) {
+                prop_assert_eq!(raw, b"begins well");
+            }
+            prop_assert!(decoded(&bytes).is_err());
+        }
+
+        #[test]
+        fn pieces_make_the_same_frames_as_the_whole(cuts in proptest::collection::vec(0usize..2 * RAW + 100, 0..5)) {
+            let raw = some(2 * RAW + 100);
+            let mut cuts = cuts;
+            cuts.sort_unstable();
+            let mut parts: Vec<&[u8]> = Vec::new();
+            let mut from = 0;
+            for cut in cuts {
+                parts.push(&raw[from..cut]);
+                from = cut;
+            }
+            parts.push(&raw[from..]);
+            prop_assert!(compress(&parts) == compress(&[&raw]));
+        }
+    }
+}

@@ -5,27 +5,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
 
-use crate::id::{BlobId, Hasher};
+use crate::id::BlobId;
 use crate::store::object::blob::Blob;
 use crate::store::object::error::Error;
 use crate::store::object::frame;
 use crate::store::object::map::Stored;
-use crate::store::object::objects::{Objects, Pending, State, Sweep};
+use crate::store::object::objects::{Objects, Pending, State, Sweep, name};
 use crate::store::object::proof::Proof;
+
+type Map = BTreeMap<BlobId, (Arc<[u8]>, Proof)>;
 
 /// Objects that are gone with the process.
 #[derive(Debug, Default)]
 pub struct Memory {
-    objects: RwLock<BTreeMap<BlobId, (Arc<[u8]>, Proof)>>,
+    objects: RwLock<Map>,
     made: AtomicU64,
 }
 
 impl Memory {
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<BlobId, (Arc<[u8]>, Proof)>> {
+    fn read(&self) -> RwLockReadGuard<'_, Map> {
         self.objects.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<BlobId, (Arc<[u8]>, Proof)>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Map> {
         self.objects.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -47,9 +49,7 @@ impl Objects for Memory {
     }
 
     fn put(&self, parts: &[&[u8]]) -> Result<Pending, Error> {
-        let mut hasher = Hasher::new();
-        parts.iter().for_each(|part| hasher.update(part));
-        let id = BlobId(hasher.finish());
+        let id = name(parts);
         let len = parts.iter().map(|part| part.len() as u64).sum();
         let stored: Arc<[u8]> = frame::compress(parts).concat().into();
         Ok(Pending { id, len, stored: stored.len() as u64, state: State::Held(stored) })
@@ -84,7 +84,9 @@ impl Objects for Memory {
     fn walk(&self, visit: &mut dyn FnMut(BlobId, u64)) -> Result<(), Error> {
         let sizes: Vec<_> =
             self.read().iter().map(|(id, (stored, _))| (*id, stored.len() as u64)).collect();
-        sizes.into_iter().for_each(|(id, size)| visit(id, size));
+        for (id, size) in sizes {
+            visit(id, size);
+        }
         Ok(())
     }
 }

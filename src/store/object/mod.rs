@@ -12,6 +12,8 @@ pub mod blob;
 pub mod disk;
 pub mod error;
 pub mod frame;
+#[cfg(test)]
+mod laws;
 pub mod layout;
 pub mod map;
 pub mod memory;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::id::BlobId;
+use crate::id::{BlobId, Hasher};
 use crate::store::object::blob::Blob;
 use crate::store::object::disk::Temporary;
 use crate::store::object::error::Error;
@@ -58,6 +58,15 @@ pub trait Sweep: Objects {
 
     /// Removes dot-temporaries and quarantined files last modified before a time; says how many.
     fn remove_strays(&self, before: SystemTime) -> Result<u64, Error>;
+}
+
+/// Returns the name of the bytes that come in these pieces.
+pub fn name(parts: &[&[u8]]) -> BlobId {
+    let mut hasher = Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    BlobId(hasher.finish())
 }
 
 /// An object on its way: written, not yet durable, not yet visible.

@@ -8,7 +8,7 @@ use std::fs::File;
 /// locks reach no other host. What cannot be told counts as not local.
 #[cfg(target_os = "linux")]
 pub fn is_local(file: &File) -> bool {
-    /// NFS, SMB (three), FUSE, 9P, Ceph, Lustre, AFS (two), GPFS, BeeGFS, Coda, GFS2, OCFS2, VirtualBox.
+    // NFS, SMB (three), FUSE, 9P, Ceph, Lustre, AFS (two), GPFS, BeeGFS, Coda, GFS2, OCFS2, VirtualBox.
     const REMOTE: [u32; 16] = [
         0x6969,
         0x517b,
@@ -49,4 +49,23 @@ pub fn is_little_dirty() -> bool {
         })
         .sum();
     waiting.is_some_and(|kb| kb < LITTLE_KB)
+}
+
+/// Says whether so little waits to be written that syncing a whole file system is quick; here there
+/// is no call that does.
+#[cfg(not(target_os = "linux"))]
+pub fn is_little_dirty() -> bool {
+    false
+}
+
+/// Syncs the whole file system that a file lies on.
+#[cfg(target_os = "linux")]
+pub fn sync_whole(file: &File) -> std::io::Result<()> {
+    Ok(rustix::fs::syncfs(file)?)
+}
+
+/// Syncs the whole file system that a file lies on; not here.
+#[cfg(not(target_os = "linux"))]
+pub fn sync_whole(_file: &File) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use crate::id::{BlobId, Digest, Hasher};
+use crate::id::BlobId;
 use crate::store::object::blob::Blob;
 use crate::store::object::disk::{self, Mode};
 use crate::store::object::error::Error;
 use crate::store::object::frame::{self, Damage};
 use crate::store::object::layout::{self, Layout};
 use crate::store::object::map::Stored;
-use crate::store::object::objects::{Objects, Pending, State, Sweep};
+use crate::store::object::objects::{Objects, Pending, State, Sweep, name};
 use crate::store::object::proof::Proof;
 use crate::store::object::system;
 
@@ -36,18 +36,11 @@ impl Tree {
 
     /// Returns the name of bytes, and their frames.
     fn framed(parts: &[&[u8]]) -> (BlobId, Vec<Vec<u8>>) {
-        let sum = || {
-            let mut hasher = Hasher::new();
-            for part in parts {
-                hasher.update(part);
-            }
-            BlobId(hasher.finish())
-        };
         let len: usize = parts.iter().map(|part| part.len()).sum();
         if len <= frame::RAW {
-            return (sum(), frame::compress(parts));
+            return (name(parts), frame::compress(parts));
         }
-        rayon::join(sum, || frame::compress(parts))
+        rayon::join(|| name(parts), || frame::compress(parts))
     }
 
     /// Writes an object, or finds that its file is there and good.
@@ -225,14 +218,173 @@ impl Sweep for Tree {
     }
 }
 
-/// Returns the name that bytes have.
-pub fn name(parts: &[&[u8]]) -> BlobId {
-    match parts {
-        [one] => BlobId(Digest::of(one)),
-        _ => {
-            let mut hasher = Hasher::new();
-            parts.iter().for_each(|part| hasher.update(part));
-            BlobId(hasher.finish())
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use super::*;
+
+    fn new() -> (tempfile::TempDir, Layout, Tree) {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let tree = Tree::new(&layout);
+        (folder, layout, tree)
+    }
+
+    fn stored(tree: &Tree, bytes: &[u8]) -> (BlobId, Proof) {
+        let pending = tree.put(&[bytes]).unwrap();
+        tree.settle(vec![pending]).unwrap()[0]
+    }
+
+    fn overwrite(path: &Path, bytes: &[u8]) {
+        fs::remove_file(path).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn an_object_is_a_read_only_file_and_no_stray_is_left() {
+        let (_folder, layout, tree) = new();
+        let (id, _) = stored(&tree, b"hello");
+        let path = layout.object(id);
+        assert!(fs::metadata(&path).unwrap().permissions().readonly());
+        assert_eq!(zstd::stream::decode_all(File::open(&path).unwrap()).unwrap(), b"hello");
+        assert_eq!(disk::entries(path.parent().unwrap()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_object_that_is_there_is_not_written_again() {
+        let (_folder, _layout, tree) = new();
+        let (id, proof) = stored(&tree, b"hello");
+        let pending = tree.put(&[b"hello"]).unwrap();
+        assert!(pending.was_there());
+        assert_eq!(tree.settle(vec![pending]).unwrap(), [(id, proof)]);
+    }
+
+    #[test]
+    fn an_object_of_another_encoder_is_not_written_again() {
+        let (_folder, layout, tree) = new();
+        let (id, _) = stored(&tree, &[7; 5000]);
+        let mut other = zstd::bulk::Compressor::new(19).unwrap();
+        other.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true)).unwrap();
+        overwrite(&layout.object(id), &other.compress(&[7; 5000]).unwrap());
+        let proof = tree.stat(id).unwrap().unwrap();
+        let pending = tree.put(&[&[7; 5000]]).unwrap();
+        assert!(pending.was_there());
+        assert_eq!(tree.settle(vec![pending]).unwrap(), [(id, proof)]);
+    }
+
+    #[test]
+    fn a_damaged_object_is_told_and_replaced() {
+        let (_folder, layout, tree) = new();
+        let bytes: Vec<u8> = (0..2000u32).flat_map(u32::to_le_bytes).collect();
+        let (id, _) = stored(&tree, &bytes);
+        let path = layout.object(id);
+        let good = fs::read(&path).unwrap();
+        let another = frame::compress(&[b"another value"]).concat();
+        let cut = good[..good.len() / 2].to_vec();
+        let longer = [&*good, b"\0"].concat();
+        for bad in [another, cut, longer, Vec::new(), good.repeat(2), b"text".to_vec()] {
+            overwrite(&path, &bad);
+            let told = match tree.open(id) {
+                Ok(blob) => blob.unwrap().prove().unwrap_err(),
+                Err(err) => err,
+            };
+            assert!(told.is_damage());
+            assert!(tree.has(id).unwrap());
+            let pending = tree.put(&[&bytes]).unwrap();
+            assert!(!pending.was_there());
+            assert_eq!(tree.settle(vec![pending]).unwrap().len(), 1);
+            tree.open(id).unwrap().unwrap().prove().unwrap();
         }
+    }
+
+    #[test]
+    fn no_flipped_bit_of_a_small_object_gives_other_bytes() {
+        let (_folder, layout, tree) = new();
+        let value = b"a value, a value, a value, and another";
+        let (id, _) = stored(&tree, value);
+        let path = layout.object(id);
+        let good = fs::read(&path).unwrap();
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut bad = good.clone();
+                bad[at] ^= 1 << bit;
+                overwrite(&path, &bad);
+                match tree.open(id).and_then(|blob| blob.unwrap().prefix(100)) {
+                    Ok(bytes) => assert_eq!(bytes, value, "byte {at}"),
+                    Err(err) => assert!(err.is_damage(), "byte {at}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_vanished_before_it_was_settled_is_left_out() {
+        let (_folder, _layout, tree) = new();
+        let (id, _) = stored(&tree, b"hello");
+        let pending = tree.put(&[b"hello"]).unwrap();
+        assert!(pending.was_there());
+        tree.remove(id).unwrap();
+        let other = tree.put(&[b"other"]).unwrap();
+        let settled = tree.settle(vec![pending, other]).unwrap();
+        assert_eq!(settled.len(), 1);
+        assert_ne!(settled[0].0, id);
+    }
+
+    #[test]
+    fn what_was_replaced_before_it_was_settled_is_proved_again() {
+        let (_folder, layout, tree) = new();
+        let (id, _) = stored(&tree, b"hello");
+        let good = fs::read(layout.object(id)).unwrap();
+        let pending = tree.put(&[b"hello"]).unwrap();
+        overwrite(&layout.object(id), &good);
+        assert_eq!(tree.settle(vec![pending]).unwrap().len(), 1);
+        let pending = tree.put(&[b"hello"]).unwrap();
+        assert!(pending.was_there());
+        overwrite(&layout.object(id), b"rubbish");
+        assert!(tree.settle(vec![pending]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_batch_of_many_is_settled_with_what_was_there() {
+        let (_folder, _layout, tree) = new();
+        let old: Vec<_> = (0..40u32).map(|at| stored(&tree, &at.to_le_bytes())).collect();
+        let batch: Vec<Pending> =
+            (0..200u32).map(|at| tree.put(&[&at.to_le_bytes()]).unwrap()).collect();
+        let settled = tree.settle(batch).unwrap();
+        assert_eq!(settled.len(), 200);
+        assert_eq!(settled[..40], old);
+    }
+
+    #[test]
+    fn only_old_strays_are_removed() {
+        let (_folder, layout, tree) = new();
+        let (id, _) = stored(&tree, b"hello");
+        let log = layout.log().join("w").join("00000000");
+        fs::create_dir_all(&log).unwrap();
+        fs::write(log.join(".tmp-x"), b"").unwrap();
+        fs::write(layout.object_folder(id).join(".tmp-y"), b"").unwrap();
+        let bad = tree.stat(id).unwrap().unwrap();
+        assert!(tree.set_aside(id, &bad).unwrap());
+        let (id, _) = stored(&tree, b"hello");
+        let (past, future) = (Duration::from_secs(86400), Duration::from_secs(60));
+        assert_eq!(tree.remove_strays(SystemTime::now() - past).unwrap(), 0);
+        assert_eq!(tree.remove_strays(SystemTime::now() + future).unwrap(), 3);
+        assert!(tree.has(id).unwrap());
+    }
+
+    #[test]
+    fn names_that_are_none_are_not_walked() {
+        let (_folder, layout, tree) = new();
+        let (id, _) = stored(&tree, b"hello");
+        let folder = layout.object_folder(id);
+        fs::write(folder.join("notes"), b"").unwrap();
+        fs::write(folder.join(format!(".{}.x", &id.to_string()[2..])), b"").unwrap();
+        fs::create_dir_all(layout.log()).unwrap();
+        let mut seen = Vec::new();
+        tree.walk(&mut |id, _| seen.push(id)).unwrap();
+        assert_eq!(seen, [id]);
     }
 }

@@ -1,0 +1,1 @@
+//! Kernels that look at neighbours: morphology, components, distance, correlation.
