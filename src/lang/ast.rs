@@ -340,6 +340,7 @@ impl Program {
 pub struct Names {
     text: String,
     ends: Vec<u32>,
+    colon: bool,
     known: HashMap<u64, Vec<Symbol>, BuildHasherDefault<Through>>,
 }
 
@@ -352,6 +353,7 @@ impl Names {
             return symbol;
         }
         let symbol = Symbol(self.ends.len() as u32);
+        self.colon |= text.starts_with(':');
         self.text.push_str(text);
         self.ends.push(self.text.len() as u32);
         self.known.entry(hash).or_default().push(symbol);
@@ -374,6 +376,11 @@ impl Names {
     /// Returns how many there are; symbols count from 0.
     pub fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Whether an operator among them begins with `:`.
+    pub fn has_colon(&self) -> bool {
+        self.colon
     }
 
     /// Whether there are none.

@@ -13,6 +13,26 @@
 //! diagnostics are collected, never thrown, and one mistake gives one.
 
 pub mod ast;
+pub mod chain;
+pub mod cursor;
 pub mod diagnostic;
 pub mod dialect;
+pub mod dump;
+pub mod expr;
+pub mod frame;
+pub mod lexer;
+pub mod parser;
+pub mod print;
+pub mod print_expr;
+pub mod print_text;
+pub mod run;
+pub mod same;
 pub mod source;
+pub mod syntax_error;
+pub mod text;
+pub mod token;
+
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod tables;
