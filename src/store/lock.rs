@@ -67,13 +67,7 @@ pub fn sealing(local: &Path) -> io::Result<Lock> {
 
 /// Opens a lock file, made when it is missing and never removed.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).open(path)
 }
 
 #[cfg(test)]

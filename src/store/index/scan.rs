@@ -82,7 +82,8 @@ impl Held {
                     }
                 }
             }
-            self.pins.extend(rows.pins.iter().map(|position| Spot { segment, position: *position }));
+            self.pins
+                .extend(rows.pins.iter().map(|position| Spot { segment, position: *position }));
             ids.push(segment);
         }
         self.stamps.extend(change.stamps.iter().copied());

@@ -64,10 +64,7 @@ impl Sqlite {
     }
 
     /// Runs a question; a database that turns out to be broken is replaced.
-    fn read<T>(
-        &self,
-        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, Error> {
+    fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
         let asked = ask(&guard(&self.reader).connection);
         asked.map_err(|source| self.judge(source))
     }
@@ -237,7 +234,9 @@ impl Index for Sqlite {
     fn memo(&self, path: &Path) -> Result<Option<MemoRow>, Error> {
         self.read(|connection| {
             connection
-                .prepare_cached("select inode, size, mtime, ctime, digest from memo where path = ?")?
+                .prepare_cached(
+                    "select inode, size, mtime, ctime, digest from memo where path = ?",
+                )?
                 .query_row([path.as_os_str().as_bytes()], |row| {
                     Ok(MemoRow { proof: proof(row, 0)?, digest: digest(row, 4)? })
                 })
@@ -408,9 +407,7 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<Segme
     }
     for (id, used, uses) in &change.used {
         connection
-            .prepare_cached(
-                "update object set used = max(used, ?), uses = uses + ? where id = ?",
-            )?
+            .prepare_cached("update object set used = max(used, ?), uses = uses + ? where id = ?")?
             .execute(params![*used as i64, *uses as i64, &id.0.0[..]])?;
     }
     for id in &change.lost {
@@ -421,7 +418,9 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<Segme
 
 fn select(table: Table) -> &'static str {
     match table {
-        Table::Node => "select segment, position from node where key = ? order by segment, position",
+        Table::Node => {
+            "select segment, position from node where key = ? order by segment, position"
+        }
         Table::Cut => "select segment, position from cut where key = ? order by segment, position",
         Table::Small => "select segment, position from small where key = ? order by segment",
     }
@@ -528,10 +527,7 @@ fn lock_alone(path: &Path) -> Result<Lock, Error> {
     lock(path, Lock::exclusive)
 }
 
-fn lock(
-    path: &Path,
-    how: impl FnOnce(&Path) -> std::io::Result<Lock>,
-) -> Result<Lock, Error> {
+fn lock(path: &Path, how: impl FnOnce(&Path) -> std::io::Result<Lock>) -> Result<Lock, Error> {
     let path = path.with_extension("lock");
     how(&path).map_err(|source| Error::Io { verb: "lock", path, source })
 }
