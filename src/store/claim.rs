@@ -158,7 +158,7 @@ impl Files {
                     return Ok(Ok(file));
                 }
                 // The last holder removed it between our opening and our locking.
-                _ => continue,
+                _ => {}
             }
         }
     }

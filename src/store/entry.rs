@@ -28,6 +28,7 @@ impl Parts for Arc<[u8]> {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "the usual one is the large one")]
 /// A receipt, or how it is made once the store has named the value.
 ///
 /// The name is the digest of all bytes, and the store computes it anyway while it compresses: 16 ms
@@ -67,6 +68,7 @@ pub struct Ran {
     pub until: Option<u64>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "the usual one is the large one")]
 /// What an entry says.
 pub enum What {
     /// A node ran and left a receipt.

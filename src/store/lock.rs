@@ -1,7 +1,7 @@
 //! Advisory file locks: held for moments, given back by the system when their process dies.
 //!
 //! They are locks of open files (flock), so two openings inside one process exclude each other too.
-//! The order in which a process takes them is `gc.want`, `gc.lock`, `log.lock`, then SQLite's.
+//! The order in which a process takes them is `gc.want`, `gc.lock`, `log.lock`, then those of `SQLite`.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -130,9 +130,10 @@ impl Store {
         let mut journal = Journal::Wal;
         let mut shared = true;
         if !is_local && !read_only {
-            match place::state(&options.environment, &machine, &id, root) {
-                Some(state) => layout = Layout::with_local(root, &state),
-                None => (journal, shared) = (Journal::Rollback, false),
+            if let Some(state) = place::state(&options.environment, &machine, &id, root) {
+                layout = Layout::with_local(root, &state);
+            } else {
+                (journal, shared) = (Journal::Rollback, false);
             }
             if !layout.network().exists() {
                 disk::replace(&layout.network(), b"written over a network file system\n")?;

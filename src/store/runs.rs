@@ -35,11 +35,12 @@ impl Live {
             Some(folder) => {
                 let path = folder.join(&name);
                 let lock = Lock::exclusive(&path).map_err(io_error("lock", &path))?;
-                let text: String = goals
-                    .iter()
-                    .map(|(label, node)| format!("{node} {}\n", label.escape_default()))
-                    .collect();
-                lock.file().write_all(text.as_bytes()).map_err(io_error("write", &path))?;
+                let mut text = Vec::new();
+                for (label, node) in &goals {
+                    let label = label.escape_default();
+                    writeln!(text, "{node} {label}").map_err(io_error("write", &path))?;
+                }
+                lock.file().write_all(&text).map_err(io_error("write", &path))?;
                 Some((path, lock))
             }
             None => None,

@@ -308,13 +308,12 @@ impl Sealer {
             rows.push((SegmentRow { writer, name, proof: Some(sealed.proof), bad: None }, of));
             floor.head = Head { seq: name.last, hash: sealed.span.after };
         }
-        match alone {
-            Some(alone) => *guard(alone) = floor,
-            None => {
-                fault::step();
-                floor.write(&layout.writer())?;
-                self.store.own_too(&floor);
-            }
+        if let Some(alone) = alone {
+            *guard(alone) = floor;
+        } else {
+            fault::step();
+            floor.write(&layout.writer())?;
+            self.store.own_too(&floor);
         }
         drop(lock);
         Ok(rows)

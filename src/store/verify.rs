@@ -1,11 +1,12 @@
 //! Everything checked again: names, frames, digests, chains, receipts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::id::{BlobId, Digest, NodeId};
 use crate::store::error::Error;
 use crate::store::index::segments::reason;
+use crate::store::log::append::Head;
 use crate::store::log::list;
 use crate::store::log::reader::SegmentReader;
 use crate::store::log::receipt::{Outcome, Receipt};
@@ -33,6 +34,8 @@ pub struct Report {
     pub strays: Vec<PathBuf>,
     /// Records that are missing; legal.
     pub gaps: Vec<Gap>,
+    /// Where each log ends.
+    pub ends: BTreeMap<WriterId, BTreeSet<Head>>,
     /// Writers that say two things; legal.
     pub forks: Vec<Fork>,
     /// Nodes of which records differ, and whose they are.
@@ -57,6 +60,11 @@ impl Report {
     /// Says whether nothing is damaged, and no records differ.
     pub fn is_clean(&self) -> bool {
         self.damaged.is_empty() && self.bad.is_empty() && self.conflicts.is_empty()
+    }
+
+    /// Returns how many ends all logs have.
+    pub fn heads(&self) -> usize {
+        self.ends.values().map(BTreeSet::len).sum()
     }
 }
 
@@ -123,6 +131,7 @@ impl Store {
             let segment = reader.map(|reader| reader.segment()).transpose()?;
             Ok(segment.and_then(|segment| segment.hash_at(seq)).unwrap_or(Digest([0; 32])))
         })?;
+        report.ends = surveyed.heads;
         report.gaps = surveyed.gaps;
         report.forks = surveyed.forks;
         for (node, ends) in ends {

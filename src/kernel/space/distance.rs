@@ -344,7 +344,7 @@ mod tests {
     use crate::kernel::space::sample;
 
     /// The definition, voxel against voxel.
-    pub fn defined(mask: &Mask) -> Vec<u32> {
+    fn defined(mask: &Mask) -> Vec<u32> {
         let metric = Metric::of(&mask.grid).unwrap();
         let [nx, ny, nz] = mask.grid.shape();
         let voxels = || {

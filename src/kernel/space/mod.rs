@@ -11,7 +11,9 @@
 //! vectors can show in a result.
 
 pub mod ball;
+pub mod bin;
 pub mod component;
+pub mod correlate;
 pub mod distance;
 pub mod extract;
 pub mod fused;
@@ -24,3 +26,4 @@ pub mod run;
 pub mod sample;
 pub mod weight;
 pub mod wide;
+pub mod window;

@@ -13,6 +13,7 @@ use crate::value::mask::Mask;
 /// Paths are forced for the whole process, so one test at a time.
 static PATHS: Mutex<()> = Mutex::new(());
 
+/// Makes a grid at the origin.
 pub fn grid_of(dims: &[usize], spacing: &[f64]) -> Arc<Grid> {
     let d = dims.len();
     let direction = if d == 2 {
@@ -31,6 +32,7 @@ pub fn hash(seed: u64, at: u64) -> u64 {
     x ^ x >> 31
 }
 
+/// Numbers of all sorts.
 pub fn voxels(count: usize, seed: u64) -> Vec<f32> {
     (0..count)
         .map(|at| match hash(seed, at as u64) % 64 {
@@ -42,6 +44,7 @@ pub fn voxels(count: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
+/// Any small grid.
 pub fn grid() -> impl Strategy<Value = Arc<Grid>> {
     let dims = prop_oneof![
         Just(vec![1, 1]),
@@ -83,10 +86,12 @@ fn of_kind(grid: Arc<Grid>, kind: u8, seed: u64) -> Mask {
     })
 }
 
+/// Any mask on a small grid.
 pub fn mask() -> impl Strategy<Value = Mask> {
     (grid(), 0u8..10, any::<u64>()).prop_map(|(grid, kind, seed)| of_kind(grid, kind, seed))
 }
 
+/// Two masks on one small grid.
 pub fn two_masks() -> impl Strategy<Value = (Mask, Mask)> {
     (grid(), 0u8..10, 0u8..10, any::<u64>())
         .prop_map(|(grid, a, b, seed)| (of_kind(grid.clone(), a, seed), of_kind(grid, b, seed ^ 1)))

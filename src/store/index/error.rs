@@ -12,7 +12,7 @@ pub enum Error {
     Sql {
         /// Its file.
         path: PathBuf,
-        /// What SQLite said.
+        /// What `SQLite` said.
         source: rusqlite::Error,
     },
     /// The index was unusable, and is now a new and empty one: list the log, then ask again.

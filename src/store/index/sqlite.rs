@@ -1,4 +1,4 @@
-//! Rows in SQLite, for all processes of this host at once.
+//! Rows in `SQLite`, for all processes of this host at once.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -28,7 +28,7 @@ pub enum Journal {
     Rollback,
 }
 
-/// An index in a file of SQLite's.
+/// An index in a file of the database library's.
 ///
 /// Two connections: a long transaction of the writer thread does not keep the driver from asking.
 pub struct Sqlite {
@@ -48,11 +48,15 @@ impl Sqlite {
     /// Opens an index; a missing one is made, one that is unusable is replaced by an empty one.
     pub fn open(path: &Path, journal: Journal) -> Result<Self, Error> {
         let writer = match connect(path, journal) {
-            Ok(open) => open,
-            Err(_) => {
+            Err(Error::Lost { .. }) => {
                 replace(path)?;
                 connect(path, journal)?
             }
+            Err(Error::Sql { source, .. }) if is_broken(&source) => {
+                replace(path)?;
+                connect(path, journal)?
+            }
+            open => open?,
         };
         let reader = connect(path, journal)?;
         Ok(Self {
@@ -87,7 +91,7 @@ impl Sqlite {
         done.map_err(|source| self.judge(source))
     }
 
-    /// Sorts what SQLite said: a broken file is replaced at once and reported as lost.
+    /// Sorts what `SQLite` said: a broken file is replaced at once and reported as lost.
     fn judge(&self, source: rusqlite::Error) -> Error {
         let path = self.path.clone();
         if !is_broken(&source) {
