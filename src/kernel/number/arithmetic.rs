@@ -1,9 +1,12 @@
 //! Arithmetic: numbers in f64, images voxel by voxel in f32, each result rounded once.
 #![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
 
+use rayon::prelude::*;
+
 use crate::kernel::argument;
 use crate::kernel::number::operand::{Counted, Operand, each, each_pair, number};
-use crate::kernel::number::source::Source;
+use crate::kernel::number::simd;
+use crate::kernel::number::source::{Cut, Source};
 use crate::kernel::number::sweep;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::Refusal;
@@ -153,10 +156,24 @@ fn key(x: f32, nan: i32) -> i32 {
     if x.is_nan() { nan } else { bits ^ (bits >> 31 & i32::MAX) }
 }
 
-fn over_all(source: Source<'_>, which: Extreme) -> (f32, u64) {
-    use rayon::prelude::*;
+/// Returns the best key of the voxels, in sixteen lanes so that they do not wait for each other.
+#[inline(always)]
+fn best_key(voxels: &[f32], nan: i32, better: impl Fn(i32, i32) -> i32) -> i32 {
+    let mut lanes = [nan; 16];
+    let mut pieces = voxels.chunks_exact(16);
+    for piece in &mut pieces {
+        for (lane, x) in lanes.iter_mut().zip(piece) {
+            *lane = better(*lane, key(*x, nan));
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(pieces.remainder()) {
+        *lane = better(*lane, key(*x, nan));
+    }
+    lanes.into_iter().fold(nan, better)
+}
 
-    let cut = crate::kernel::number::source::Cut::of(source.grid());
+fn over_all(source: Source<'_>, which: Extreme) -> (f32, u64) {
+    let cut = Cut::of(source.grid());
     let nan = if which == Extreme::Greatest { i32::MIN } else { i32::MAX };
     let better = move |a: i32, b: i32| if which == Extreme::Greatest { a.max(b) } else { a.min(b) };
     let task = |task: usize| {
@@ -166,13 +183,9 @@ fn over_all(source: Source<'_>, which: Extreme) -> (f32, u64) {
         for piece in cut.pieces(task) {
             let (voxels, count) = source.piece(piece, &mut scratch);
             rounded += count;
-            let found = crate::kernel::number::simd::widest(|| match which {
-                Extreme::Greatest => {
-                    voxels.iter().fold(i32::MIN, |best, x| best.max(key(*x, i32::MIN)))
-                }
-                Extreme::Least => {
-                    voxels.iter().fold(i32::MAX, |best, x| best.min(key(*x, i32::MAX)))
-                }
+            let found = simd::widest(|| match which {
+                Extreme::Greatest => best_key(voxels, i32::MIN, i32::max),
+                Extreme::Least => best_key(voxels, i32::MAX, i32::min),
             });
             best = better(best, found);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::kernel::argument;
+use crate::kernel::number::simd;
 use crate::kernel::number::source::Cut;
 use crate::kernel::number::sweep::{canonical, fill, tasks};
 use crate::pool::Buffer;
@@ -81,33 +82,45 @@ pub fn border(call: &Call<'_>) -> Result<Output, Refusal> {
 
 /// The index along the first axis.
 pub fn x(call: &Call<'_>) -> Result<Output, Refusal> {
-    index(call, |x, _, _| x)
+    index(call, |first, _, _, row| {
+        // A row of less than 2^32 voxels, in whose integers the machine is fast.
+        if let Ok(first) = u32::try_from(first + row.len()) {
+            let first = first - row.len() as u32;
+            simd::widest(|| {
+                for (x, voxel) in (first..).zip(row) {
+                    *voxel = x as f32;
+                }
+            });
+        } else {
+            for (at, voxel) in row.iter_mut().enumerate() {
+                *voxel = (first + at) as f32;
+            }
+        }
+    })
 }
 
 /// The index along the second axis.
 pub fn y(call: &Call<'_>) -> Result<Output, Refusal> {
-    index(call, |_, y, _| y)
+    index(call, |_, y, _, row| row.fill(y as f32))
 }
 
 /// The index along the third axis, 0 in 2-D.
 pub fn z(call: &Call<'_>) -> Result<Output, Refusal> {
-    index(call, |_, _, z| z)
+    index(call, |_, _, z, row| row.fill(z as f32))
 }
 
+/// Fills rows, or parts of them, from the indices of their first voxel.
 fn index(
     call: &Call<'_>,
-    of: impl Fn(usize, usize, usize) -> usize + Sync,
+    row: impl Fn(usize, usize, usize, &mut [f32]) + Sync,
 ) -> Result<Output, Refusal> {
     let [grid] = call.args else { return Err(argument::kind()) };
     let grid = argument::grid(grid)?;
     let ny = grid.shape()[1];
     let (volume, _) = fill(grid, |piece, out, _| {
-        for (row, (start, len, _)) in piece.rows().enumerate() {
-            let row = piece.row + row;
-            let (y, z) = (row % ny, row / ny);
-            for (at, voxel) in out[start..start + len].iter_mut().enumerate() {
-                *voxel = of(piece.x + at, y, z) as f32;
-            }
+        for (at, (start, len, _)) in piece.rows().enumerate() {
+            let line = piece.row + at;
+            row(piece.x, line % ny, line / ny, &mut out[start..start + len]);
         }
         0
     });

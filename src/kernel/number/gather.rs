@@ -27,6 +27,9 @@ pub fn fold<T: Send>(
         let (mut scratch, mut inside) = (Vec::new(), Vec::new());
         for task in from * FOLDED..((from + 1) * FOLDED).min(cut.tasks()) {
             for piece in cut.pieces(task) {
+                if source.is_exact() && misses(piece, mask) {
+                    continue;
+                }
                 let (voxels, count) = source.piece(piece, &mut scratch);
                 rounded += count;
                 inside.clear();
@@ -45,6 +48,13 @@ pub fn fold<T: Send>(
         .map(run)
         .reduce_with(|a, b| (merge(a.0, b.0), a.1 + b.1))
         .expect("a grid has voxels, so there is a run")
+}
+
+/// Says whether no voxel of a piece lies inside the mask.
+fn misses(piece: Piece, mask: &Mask) -> bool {
+    piece.rows().all(|(_, len, word)| {
+        mask.words[word..word + len.div_ceil(64)].iter().all(|word| *word == 0)
+    })
 }
 
 /// Appends the voxels of a piece that lie inside the mask.
@@ -111,8 +121,8 @@ pub fn inside(source: Source<'_>, mask: &Mask) -> Inside {
             let mut scratch = Vec::new();
             let (mut at, mut rounded) = (0, 0);
             for piece in cut.pieces(task) {
-                if at == out.len() && matches!(source, Source::Mask(_)) {
-                    break;
+                if source.is_exact() && misses(piece, mask) {
+                    continue;
                 }
                 let (voxels, count) = source.piece(piece, &mut scratch);
                 rounded += count;

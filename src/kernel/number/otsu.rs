@@ -17,20 +17,24 @@ const MOST_BINS: i64 = 1 << 24;
 /// hundredth of a bin above the greatest value.
 struct Bins {
     lo: f64,
-    interval: f32,
     last: f64,
     count: usize,
+    /// Lower ends of all bins, so that finding a bin is two look-ups.
+    ends: Vec<f64>,
+    /// Bins a unit.
+    density: f64,
 }
 
 impl Bins {
     fn new(lo: f64, hi: f64, count: usize) -> Self {
         let last = hi + (hi - lo) / count as f64 / 100.0;
         let interval = (last as f32 - lo as f32) / count as f32;
-        Self { lo, interval, last, count }
+        let ends = (0..count).map(|bin| lo + f64::from(bin as f32 * interval)).collect();
+        Self { last, count, ends, lo, density: 1.0 / f64::from(interval) }
     }
 
     fn lower(&self, bin: usize) -> f64 {
-        self.lo + f64::from(bin as f32 * self.interval)
+        self.ends[bin]
     }
 
     fn upper(&self, bin: usize) -> f64 {
@@ -43,8 +47,9 @@ impl Bins {
 
     /// Returns the last bin whose lower end is not above the value.
     fn of(&self, value: f64) -> usize {
-        let guess = (value - self.lo) / f64::from(self.interval);
-        let mut bin = (guess as usize).min(self.count - 1);
+        // A guess only: the ends decide.
+        let guess = (value - self.lo) * self.density;
+        let mut bin = (guess as u32 as usize).min(self.count - 1);
         while bin + 1 < self.count && self.lower(bin + 1) <= value {
             bin += 1;
         }

@@ -49,7 +49,7 @@ pub fn percentiles(call: &Call<'_>) -> Result<Output, Refusal> {
     let volume = if let Some((lo, len)) = table_of(&inside.voxels) {
         let table = counted(&inside.voxels, lo, len, share);
         // Integral floats up to 2^24 convert without loss, and -0.0 is 0.
-        scatter(source, &mask, &inside, |voxel, _| table[(voxel as i64 - lo) as usize])
+        scatter(source, &mask, &inside, |voxel, _| table[(voxel as i32 - lo as i32) as usize])
     } else {
         let ranks = sorted(&inside.voxels, share);
         scatter(source, &mask, &inside, |_, at| f32::from_bits(ranks[at].load(Ordering::Relaxed)))
@@ -230,17 +230,20 @@ fn sort(items: &mut Vec<u64>, spare: &mut Vec<u64>, width: u32) {
     if width == 0 {
         return;
     }
-    if items.len() < 256 {
+    if items.len() < 64 {
         items.sort_unstable();
         return;
     }
     spare.resize(items.len(), 0);
-    let digits = width.div_ceil(DIGIT);
+    // Counters cost as much as items, so few items get few of them.
+    let most = (items.len().ilog2() + 1).clamp(7, DIGIT);
+    let digits = width.div_ceil(most);
     let bits = width.div_ceil(digits);
     for digit in 0..digits {
         let shift = 32 + digit * bits;
         let of = |item: u64| (item >> shift) as usize & ((1 << bits) - 1);
-        let mut next = vec![0u32; (1 << bits) + 1];
+        let mut counters = [0u32; (1 << DIGIT) + 1];
+        let next = &mut counters[..=1 << bits];
         for item in items.iter() {
             next[of(*item) + 1] += 1;
         }

@@ -3,7 +3,7 @@
 use crate::kernel::argument;
 use crate::kernel::number::logic;
 use crate::kernel::number::simd;
-use crate::kernel::number::source::Source;
+use crate::kernel::number::source::{Source, each_sixteen};
 use crate::kernel::number::sweep::{self, canonical};
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::Refusal;
@@ -27,15 +27,14 @@ pub fn mask(call: &Call<'_>) -> Result<Output, Refusal> {
                         let words = &mask.words[word..word + len.div_ceil(64)];
                         let (out, voxels) =
                             (&mut out[start..start + len], &voxels[start..start + len]);
-                        for ((out, voxels), word) in
-                            out.chunks_mut(64).zip(voxels.chunks(64)).zip(words)
-                        {
-                            for (x, (out, voxel)) in out.iter_mut().zip(voxels).enumerate() {
+                        out.copy_from_slice(voxels);
+                        each_sixteen(words, out, |bits, out| {
+                            for (x, out) in out.iter_mut().enumerate() {
                                 // All ones where the bit is set.
-                                let keep = ((word >> x & 1) as u32).wrapping_neg();
-                                *out = f32::from_bits(canonical(*voxel).to_bits() & keep);
+                                let keep = (bits >> x & 1).wrapping_neg();
+                                *out = f32::from_bits(canonical(*out).to_bits() & keep);
                             }
-                        }
+                        });
                     }
                 });
                 rounded

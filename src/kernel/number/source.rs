@@ -129,6 +129,17 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Says whether all values of the voxel type are f32, so that nothing can be rounded.
+    pub fn is_exact(self) -> bool {
+        match self {
+            Self::Mask(_) => true,
+            Self::Volume(volume) => matches!(
+                volume.voxels,
+                Voxels::U8(_) | Voxels::I8(_) | Voxels::U16(_) | Voxels::I16(_) | Voxels::F32(_)
+            ),
+        }
+    }
+
     /// Returns the f32 of a piece, and how many beyond 2^24 had to be rounded.
     pub fn piece<'b>(self, piece: Piece, scratch: &'b mut Vec<f32>) -> (&'b [f32], u64)
     where
@@ -161,10 +172,28 @@ impl<'a> Source<'a> {
 /// Writes bits as 0.0 and 1.0.
 #[inline(always)]
 pub fn expand(words: &[u64], out: &mut [f32]) {
-    for (voxels, word) in out.chunks_mut(64).zip(words) {
-        for (x, voxel) in voxels.iter_mut().enumerate() {
-            *voxel = f32::from_bits((word >> x & 1) as u32 * 1.0f32.to_bits());
+    each_sixteen(words, out, |bits, out| {
+        for (x, voxel) in out.iter_mut().enumerate() {
+            *voxel = f32::from_bits((bits >> x & 1) * 1.0f32.to_bits());
         }
+    });
+}
+
+/// Visits the voxels of a row sixteen at a time, the last ones fewer, each with their bits: that many
+/// LLVM takes at once.
+#[inline(always)]
+pub fn each_sixteen(words: &[u64], voxels: &mut [f32], mut visit: impl FnMut(u32, &mut [f32])) {
+    let bits = |at: usize| u32::from((words[at / 4] >> (at % 4 * 16)) as u16);
+    let mut pieces = voxels.chunks_exact_mut(16);
+    let mut next = 0;
+    for piece in &mut pieces {
+        let piece: &mut [f32; 16] = piece.try_into().expect("chunks have sixteen voxels");
+        visit(bits(next), piece);
+        next += 1;
+    }
+    let rest = pieces.into_remainder();
+    if !rest.is_empty() {
+        visit(bits(next), rest);
     }
 }
 
