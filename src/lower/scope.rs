@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::lang::ast::{Names, Symbol};
+use crate::lang::ast::Symbol;
+use crate::lang::names::Names;
 use crate::lower::code::{Callable, Capture, Code, DeclId, Form, Linked, Prim, PrimId};
 use crate::primitive::registry::{Dots, Registry, Spelling};
 
