@@ -7,4 +7,5 @@ pub mod data;
 pub mod grid;
 pub mod kind;
 pub mod mask;
+pub mod text;
 pub mod volume;

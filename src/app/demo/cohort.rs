@@ -1,0 +1,1 @@
+//! Writes the folder of the demo.

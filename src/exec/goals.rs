@@ -1,0 +1,161 @@
+//! Goals: what is printed, what is saved, and in which order it is told.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::exec::drive::Run;
+use crate::exec::error::{Error, Failure};
+use crate::exec::event::{Event, Outcome};
+use crate::exec::job::{Job, Work};
+use crate::exec::schedule::User;
+use crate::id::Digest;
+use crate::plan::goal::Action;
+use crate::plan::graph::{NodeIndex, Operand};
+use crate::value::data::Value;
+
+impl Run<'_> {
+    /// Wants what a goal needs.
+    pub(in crate::exec) fn want_goal(&mut self, goal: u32) {
+        match self.plan.goals[goal as usize].value.clone() {
+            Operand::Node(node) => self.want_for_goal(goal, node),
+            Operand::Literal(value) => self.literal_goal(goal, value),
+            Operand::Template(template) => self.want_hole(template, User::Goal(goal)),
+        }
+    }
+
+    /// Wants the node of a goal.
+    pub(in crate::exec) fn want_for_goal(&mut self, goal: u32, node: NodeIndex) {
+        self.add_root(node);
+        self.goal_nodes.insert(node);
+        if self.is_save(goal) {
+            // Its value is a short record; what people mean by the goal is what it encodes.
+            self.goal_nodes.extend(self.plan.arg_nodes(node));
+        }
+        self.schedule.want(User::Goal(goal), node);
+    }
+
+    /// Takes in that a goal is a literal.
+    pub(in crate::exec) fn literal_goal(&mut self, goal: u32, value: Value) {
+        let outcome = if self.is_save(goal) {
+            let message = "a literal is saved through an encoder".to_owned();
+            let (node, op) = (NodeIndex(0), "vox1.encode");
+            Outcome::Failed(Arc::new(Failure::Lost { node, op, message }))
+        } else {
+            Outcome::Value(value)
+        };
+        self.outcomes[goal as usize] = Some(outcome);
+    }
+
+    fn is_save(&self, goal: u32) -> bool {
+        matches!(self.plan.goals[goal as usize].action, Action::Save { .. })
+    }
+
+    /// Takes in that a node is there, or failed, that a goal or template wants.
+    pub(in crate::exec) fn answer(&mut self, user: User, node: NodeIndex) -> Result<(), Error> {
+        match user {
+            User::Goal(goal) => self.answer_goal(goal, node),
+            User::Template(hole) => {
+                self.answer_hole(hole, node);
+                Ok(())
+            }
+            User::Node(_) => Ok(()),
+        }
+    }
+
+    fn answer_goal(&mut self, goal: u32, node: NodeIndex) -> Result<(), Error> {
+        if let Some(root) = self.schedule.failed(node) {
+            self.outcomes[goal as usize] = Some(Outcome::Failed(self.failures[&root].clone()));
+        } else if self.is_save(goal) {
+            return self.save(goal, node);
+        } else {
+            let value = self.values.get(node).cloned().expect("a goal holds its value");
+            self.outcomes[goal as usize] = Some(Outcome::Value(value));
+        }
+        self.schedule.release(node);
+        Ok(())
+    }
+
+    /// Makes a goal's file hold what its encoder gave, unless it does already.
+    pub(in crate::exec) fn save(&mut self, goal: u32, node: NodeIndex) -> Result<(), Error> {
+        let Action::Save { path } = &self.plan.goals[goal as usize].action else { return Ok(()) };
+        let path = path.clone();
+        let Some(digest) = self.values.get(node).and_then(digest) else {
+            let message = "an encoder gave no digest of its file".to_owned();
+            let op = self.plan.signature(node).name;
+            self.outcomes[goal as usize] =
+                Some(Outcome::Failed(Arc::new(Failure::Lost { node, op, message })));
+            self.schedule.release(node);
+            return Ok(());
+        };
+        match self.lies(&path, digest) {
+            Ok(true) => {
+                self.outcomes[goal as usize] = Some(Outcome::Saved { path, written: false });
+                self.schedule.release(node);
+            }
+            Ok(false) => match self.encoded.get(&node) {
+                Some(bytes) => {
+                    let (outputs, bytes) = (self.files.outputs.clone(), bytes.clone());
+                    let work = Work::Publish { outputs, path, bytes, digest, goal };
+                    self.unpublished.push_back(Job { node, work, grant: None });
+                    self.schedule.release(node);
+                }
+                // The receipt says what the file is like, but its bytes are made again: an effect.
+                None => {
+                    let waiting = self.effects.entry(node).or_default();
+                    waiting.push(goal);
+                    if waiting.len() == 1 {
+                        self.schedule.force(self.plan, node);
+                    }
+                }
+            },
+            Err(source) => {
+                self.outcomes[goal as usize] =
+                    Some(Outcome::Failed(Arc::new(Failure::Output { path, source })));
+                self.schedule.release(node);
+            }
+        }
+        Ok(())
+    }
+
+    fn lies(&self, path: &Path, digest: Digest) -> std::io::Result<bool> {
+        self.files.outputs.lies(path, digest)
+    }
+
+    /// Tells the goals that are known, in program order.
+    pub(in crate::exec) fn tell_goals(&mut self) {
+        while let Some(Some(outcome)) = self.outcomes.get(self.told) {
+            self.sink.event(Event::Goal { index: self.told, outcome });
+            self.told += 1;
+        }
+    }
+
+    /// Ends goals that nothing can answer any more: a fault of vox, said instead of hanging.
+    pub(in crate::exec) fn give_up_on_the_rest(&mut self) {
+        for outcome in self.outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
+            let message = "nothing is left to run, and the goal is not known".to_owned();
+            let (node, op) = (NodeIndex(0), "exec");
+            *outcome = Some(Outcome::Failed(Arc::new(Failure::Lost { node, op, message })));
+        }
+    }
+
+    /// Adds a node to what the goals stand on.
+    pub(in crate::exec) fn add_root(&mut self, node: NodeIndex) {
+        let before = self.cone.nodes().len();
+        self.cone.add(self.plan, node);
+        for node in &self.cone.nodes()[before..] {
+            for digest in self.plan.files(*node).iter().flat_map(|files| &files.digests) {
+                *self.readers.entry(*digest).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// Returns the digest of the file in an encoder's value.
+fn digest(value: &Value) -> Option<Digest> {
+    let Value::Record(fields) = value else { return None };
+    let (_, value) = fields.iter().find(|(name, _)| &**name == "digest")?;
+    match value {
+        Value::Bytes(bytes) => Digest::from_slice(bytes),
+        _ => None,
+    }
+}

@@ -1,0 +1,72 @@
+//! The store, as far as a run needs it.
+
+use crate::id::{BlobId, Digest, NodeId};
+use crate::primitive::refusal::Refusal;
+use crate::store::claim::{Claim, Holder};
+use crate::store::entry::Entry;
+use crate::store::error::Error;
+use crate::store::log::receipt;
+use crate::value::data::Value;
+
+/// What the store says of a node.
+pub enum Looked {
+    /// Nothing is recorded.
+    Nothing,
+    /// It ran before, and left no value.
+    Recorded,
+    /// Receipts differ: it is computed once more, to settle that.
+    Conflict,
+    /// A receipt stands.
+    Answer(Box<Answer>),
+}
+
+/// What a receipt says.
+#[derive(Clone)]
+pub struct Answer {
+    /// What came out.
+    pub result: Result<receipt::Output, Refusal>,
+    /// What it took, in microseconds.
+    pub us: u64,
+}
+
+/// Whose turn it is to compute a node.
+pub enum Turn {
+    /// It was done meanwhile.
+    Done(Box<Answer>),
+    /// The caller's; there is no claim where nothing is stored.
+    Yours(Option<Claim>),
+    /// Somebody else's.
+    Theirs(Holder),
+}
+
+/// Receipts and values.
+///
+/// For whoever implements one: `Ok(None)` means "not here". Nothing waits for another process.
+pub trait Shelf: Send + Sync {
+    /// Looks a node up, also among results that are still on their way to the disk.
+    fn look(&self, node: NodeId) -> Result<Looked, Error>;
+
+    /// Looks up an equal computation by its cut-off key.
+    fn same(&self, cut: Digest) -> Result<Option<Answer>, Error>;
+
+    /// Reads a value.
+    fn load(&self, blob: BlobId) -> Result<Option<Value>, Error>;
+
+    /// Decodes a small value that rode in a receipt; what it mentions may not be here.
+    fn decode(&self, small: &[u8]) -> Result<Option<Value>, Error>;
+
+    /// Tries to claim a node, and looks it up once more when nobody else holds it.
+    fn claim(&self, node: NodeId, op: &str) -> Result<Turn, Error>;
+
+    /// Leaves word that somebody waits for a node.
+    fn want(&self, node: NodeId) -> Result<(), Error>;
+
+    /// Hands over a result; it is stored behind the computation.
+    fn write(&self, entry: Entry) -> Result<(), Error>;
+
+    /// Returns the nodes stored since it was last asked.
+    fn stored(&self) -> Vec<NodeId>;
+
+    /// Waits until all that was written is stored; returns how many results were left out.
+    fn finish(&self) -> Result<u64, Error>;
+}

@@ -1,0 +1,345 @@
+//! What may be asked of an index, and what it is told.
+//!
+//! An index is a cache of the log. It names places, not things: nodes, cut-off keys and small values
+//! are found by the first eight bytes of their name, and whoever asks compares the whole name with
+//! what the record says. So a row that is wrong costs time and never an answer.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::id::{BlobId, Digest, NodeId};
+use crate::store::index::error::Error;
+use crate::store::object::layout::{SegmentName, WriterId};
+use crate::store::object::proof::Proof;
+
+/// A segment, in this index: never used again for another.
+pub type SegmentId = i64;
+
+/// The narrow tables.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Table {
+    /// Runs and definitions, by node.
+    Node,
+    /// Runs that say what their arguments were, by cut-off key.
+    Cut,
+    /// Receipts that hold their value, by its `BlobId`.
+    Small,
+}
+
+/// Where a record is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Spot {
+    /// In which segment.
+    pub segment: SegmentId,
+    /// Its byte string's offset in the segment's uncompressed map.
+    pub position: u64,
+}
+
+/// What is known of a segment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SegmentRow {
+    /// Whose it is.
+    pub writer: WriterId,
+    /// Its file's name.
+    pub name: SegmentName,
+    /// What its file looked like when it was verified; none when it was not.
+    pub proof: Option<Proof>,
+    /// Why it is ignored.
+    pub bad: Option<String>,
+}
+
+/// The rows that a segment's records make: first bytes of a key, and the position.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Rows {
+    /// By node.
+    pub nodes: Vec<(u64, u64)>,
+    /// By cut-off key.
+    pub cuts: Vec<(u64, u64)>,
+    /// By small value: one of a segment is enough.
+    pub smalls: Vec<(u64, u64)>,
+    /// Positions of pins.
+    pub pins: Vec<u64>,
+}
+
+/// What is known of an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ObjectRow {
+    /// Which.
+    pub id: BlobId,
+    /// What its file looked like when its bytes were proved; its size is the bytes it takes.
+    pub proof: Proof,
+    /// When it was last used, in seconds since 1970.
+    pub used: u64,
+    /// How often it was used.
+    pub uses: u64,
+    /// What it costs to compute it again, in microseconds.
+    pub cost_us: u64,
+}
+
+/// What is known of an input or output file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MemoRow {
+    /// What it looked like when it was read.
+    pub proof: Proof,
+    /// The digest of its bytes.
+    pub digest: Digest,
+}
+
+/// A folder of the log: the log itself, one writer's, or one of its folders of segments.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Folder {
+    /// The folder of all writers.
+    Log,
+    /// One writer's.
+    Writer(WriterId),
+    /// One of a writer's folders of segments.
+    Segments(WriterId, u64),
+}
+
+/// When a folder last changed: mtime and ctime, in nanoseconds since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stamp {
+    /// Last modification.
+    pub mtime_ns: i64,
+    /// Last change of the inode.
+    pub ctime_ns: i64,
+}
+
+/// A run that is, or was, going on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunRow {
+    /// Its name, which is its lock file's.
+    pub name: String,
+    /// When it began, in seconds since 1970.
+    pub began: u64,
+    /// Its goals: label and node.
+    pub goals: Vec<(String, NodeId)>,
+}
+
+/// What an index is told in one transaction.
+#[derive(Clone, Default, Debug)]
+pub struct Change {
+    /// Segments, with the rows of their records.
+    pub segments: Vec<(SegmentRow, Rows)>,
+    /// Segments whose file is gone.
+    pub gone: Vec<SegmentId>,
+    /// Folders that were listed, and how they looked before.
+    pub stamps: Vec<(Folder, Stamp)>,
+    /// Objects that were written or proved.
+    pub objects: Vec<ObjectRow>,
+    /// Objects that were used: when last, and how often more.
+    pub used: Vec<(BlobId, u64, u64)>,
+    /// Objects that are gone or bad.
+    pub lost: Vec<BlobId>,
+}
+
+impl Change {
+    /// Says whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+            && self.gone.is_empty()
+            && self.stamps.is_empty()
+            && self.objects.is_empty()
+            && self.used.is_empty()
+            && self.lost.is_empty()
+    }
+}
+
+/// Rows, wherever they lie: in `SQLite` for all processes of this host, or in the memory of one.
+///
+/// [`Error::Lost`] from any of these says that the index had to begin anew and is empty: list the
+/// log again and ask again.
+pub trait Index: Send + Sync {
+    /// Returns where records may be whose name begins with `key`, in the order of the segments.
+    fn spots(&self, table: Table, key: u64) -> Result<Vec<Spot>, Error>;
+
+    /// Returns those of the keys for which there is a spot; `keys` are in order.
+    fn known(&self, table: Table, keys: &[u64]) -> Result<Vec<u64>, Error>;
+
+    /// Returns a segment's row.
+    fn segment(&self, id: SegmentId) -> Result<Option<SegmentRow>, Error>;
+
+    /// Returns the rows of all segments, also of the bad ones, by writer and name.
+    fn segments(&self) -> Result<Vec<(SegmentId, SegmentRow)>, Error>;
+
+    /// Returns how folders looked when they were listed.
+    fn stamps(&self) -> Result<HashMap<Folder, Stamp>, Error>;
+
+    /// Returns the spots of all pins.
+    fn pins(&self) -> Result<Vec<Spot>, Error>;
+
+    /// Returns an object's row.
+    fn object(&self, id: BlobId) -> Result<Option<ObjectRow>, Error>;
+
+    /// Visits the rows of all objects.
+    fn objects(&self, visit: &mut dyn FnMut(ObjectRow)) -> Result<(), Error>;
+
+    /// Takes in a change, all of it or nothing; returns the ids of the change's segments.
+    ///
+    /// A segment that is there already keeps its id and its rows; what is new of it is its proof.
+    fn apply(&self, change: &Change) -> Result<Vec<SegmentId>, Error>;
+
+    /// Returns what is known of a file.
+    fn memo(&self, path: &Path) -> Result<Option<MemoRow>, Error>;
+
+    /// Remembers a file, or with `None` forgets it.
+    fn remember(&self, path: &Path, row: Option<&MemoRow>) -> Result<(), Error>;
+
+    /// Remembers a run.
+    fn begin(&self, run: &RunRow) -> Result<(), Error>;
+
+    /// Returns all runs that are remembered, in the order of their beginning.
+    fn runs(&self) -> Result<Vec<RunRow>, Error>;
+
+    /// Forgets a run.
+    fn forget(&self, run: &str) -> Result<(), Error>;
+
+    /// Begins anew when the rows lie no longer where they should, because somebody deleted them.
+    fn check(&self) -> Result<(), Error>;
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn segment(writer: u8, first: u64) -> SegmentRow {
+        let name = SegmentName { first, last: first + 9, digest: [7; 8] };
+        SegmentRow { writer: WriterId([writer; 16]), name, proof: None, bad: None }
+    }
+
+    fn proof(inode: u64) -> Proof {
+        Proof { inode, size: 10, mtime_ns: -3, ctime_ns: 1 << 60 }
+    }
+
+    fn apply(index: &dyn Index, change: Change) -> Vec<SegmentId> {
+        index.apply(&change).unwrap()
+    }
+
+    fn add(index: &dyn Index, row: SegmentRow, rows: Rows) -> SegmentId {
+        apply(index, Change { segments: vec![(row, rows)], ..Change::default() })[0]
+    }
+
+    fn what_is_told_is_answered(index: &dyn Index) {
+        let rows = Rows {
+            nodes: vec![(u64::MAX, 5), (3, 9), (3, 2)],
+            cuts: vec![(8, 5)],
+            smalls: vec![(4, 1), (4, 2)],
+            pins: vec![77],
+        };
+        let one = add(index, segment(1, 1), rows.clone());
+        let two = add(index, segment(1, 11), rows);
+        assert_ne!(one, two);
+        let spot = |segment, position| Spot { segment, position };
+        assert_eq!(index.spots(Table::Node, u64::MAX).unwrap(), [spot(one, 5), spot(two, 5)]);
+        assert_eq!(index.spots(Table::Node, 3).unwrap().len(), 4);
+        assert_eq!(index.spots(Table::Node, 4).unwrap(), []);
+        assert_eq!(index.spots(Table::Cut, 8).unwrap().len(), 2);
+        assert_eq!(index.spots(Table::Small, 4).unwrap(), [spot(one, 1), spot(two, 1)]);
+        assert_eq!(index.pins().unwrap(), [spot(one, 77), spot(two, 77)]);
+        assert_eq!(index.known(Table::Node, &[3, 4, u64::MAX]).unwrap(), [3, u64::MAX]);
+        assert_eq!(index.segment(two).unwrap(), Some(segment(1, 11)));
+        assert_eq!(index.segments().unwrap().len(), 2);
+    }
+
+    fn a_segment_told_twice_keeps_its_id(index: &dyn Index) {
+        let rows = Rows { nodes: vec![(3, 9)], ..Rows::default() };
+        let one = add(index, segment(1, 1), rows.clone());
+        let proved = SegmentRow { proof: Some(proof(4)), ..segment(1, 1) };
+        assert_eq!(add(index, proved.clone(), rows), one);
+        assert_eq!(index.segment(one).unwrap(), Some(proved));
+        assert_eq!(index.spots(Table::Node, 3).unwrap().len(), 1);
+    }
+
+    fn a_segment_that_is_gone_is_no_longer_known(index: &dyn Index) {
+        let rows = Rows { pins: vec![1], ..Rows::default() };
+        let one = add(index, segment(1, 1), rows.clone());
+        apply(index, Change { gone: vec![one], ..Change::default() });
+        assert_eq!(index.segment(one).unwrap(), None);
+        assert_eq!(index.pins().unwrap(), []);
+        assert_ne!(add(index, segment(2, 1), rows), one, "an id is never used again");
+    }
+
+    fn uses_add_up_and_the_last_one_counts(index: &dyn Index) {
+        let id = BlobId(Digest::of(b"a"));
+        let row = ObjectRow { id, proof: proof(1), used: 5, uses: 1, cost_us: 9 };
+        apply(index, Change { objects: vec![row], ..Change::default() });
+        let used = vec![(id, 8, 2), (BlobId(Digest::of(b"b")), 9, 1)];
+        apply(index, Change { used, ..Change::default() });
+        let again = ObjectRow { proof: proof(2), used: 6, uses: 1, cost_us: 3, ..row };
+        apply(index, Change { objects: vec![again], ..Change::default() });
+        let sum = ObjectRow { proof: proof(2), used: 8, uses: 4, cost_us: 9, ..row };
+        assert_eq!(index.object(id).unwrap(), Some(sum));
+        let mut all = Vec::new();
+        index.objects(&mut |row| all.push(row)).unwrap();
+        assert_eq!(all, [sum]);
+        apply(index, Change { lost: vec![id], ..Change::default() });
+        assert_eq!(index.object(id).unwrap(), None);
+    }
+
+    fn folders_files_and_runs_are_remembered(index: &dyn Index) {
+        let writer = WriterId([9; 16]);
+        let stamp = |mtime_ns| Stamp { mtime_ns, ctime_ns: 2 };
+        let stamps = vec![
+            (Folder::Log, stamp(1)),
+            (Folder::Writer(writer), stamp(2)),
+            (Folder::Segments(writer, 0), stamp(3)),
+        ];
+        apply(index, Change { stamps: stamps.clone(), ..Change::default() });
+        assert_eq!(index.stamps().unwrap(), stamps.into_iter().collect());
+        let path = Path::new("/a");
+        let row = MemoRow { proof: proof(1), digest: Digest::of(b"x") };
+        index.remember(path, Some(&row)).unwrap();
+        assert_eq!(index.memo(path).unwrap(), Some(row));
+        index.remember(path, None).unwrap();
+        assert_eq!(index.memo(path).unwrap(), None);
+        let goals =
+            vec![("b".to_owned(), NodeId(row.digest)), ("a".to_owned(), NodeId(row.digest))];
+        let run = RunRow { name: "r".to_owned(), began: 4, goals };
+        index.begin(&run).unwrap();
+        assert_eq!(index.runs().unwrap(), [run]);
+        index.forget("r").unwrap();
+        assert_eq!(index.runs().unwrap(), []);
+    }
+
+    macro_rules! keeps_the_laws {
+        ($name:ident, $make:expr, [$($law:ident),* $(,)?]) => {
+            mod $name {
+                $(#[test]
+                fn $law() {
+                    let dir = tempfile::tempdir().unwrap();
+                    #[allow(clippy::redundant_closure_call, reason = "the macro is given a closure")]
+                    let index = ($make)(&dir.path().join("index.sqlite"));
+                    super::$law(&index);
+                })*
+            }
+        };
+    }
+
+    keeps_the_laws!(
+        sqlite,
+        |path: &std::path::Path| {
+            use crate::store::index::sqlite::{Journal, Sqlite};
+            Sqlite::open(path, Journal::Wal).unwrap()
+        },
+        [
+            what_is_told_is_answered,
+            a_segment_told_twice_keeps_its_id,
+            a_segment_that_is_gone_is_no_longer_known,
+            uses_add_up_and_the_last_one_counts,
+            folders_files_and_runs_are_remembered,
+        ]
+    );
+    keeps_the_laws!(
+        scan,
+        |_: &std::path::Path| crate::store::index::scan::Scan::new(),
+        [
+            what_is_told_is_answered,
+            a_segment_told_twice_keeps_its_id,
+            a_segment_that_is_gone_is_no_longer_known,
+            uses_add_up_and_the_last_one_counts,
+            folders_files_and_runs_are_remembered,
+        ]
+    );
+}

@@ -1,0 +1,101 @@
+//! Advisory file locks: held for moments, given back by the system when their process dies.
+//!
+//! They are locks of open files (flock), so two openings inside one process exclude each other too.
+//! The order in which a process takes them is `gc.want`, `gc.lock`, `log.lock`, then those of `SQLite`.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// A lock; dropped, it is given back.
+#[must_use = "a dropped lock is given back"]
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+impl Lock {
+    /// Waits until nobody else holds the lock at all.
+    pub fn exclusive(path: &Path) -> io::Result<Self> {
+        let file = open(path)?;
+        fs2::FileExt::lock_exclusive(&file)?;
+        Ok(Self { file })
+    }
+
+    /// Waits until nobody holds the lock exclusively.
+    pub fn shared(path: &Path) -> io::Result<Self> {
+        let file = open(path)?;
+        fs2::FileExt::lock_shared(&file)?;
+        Ok(Self { file })
+    }
+
+    /// Takes the lock exclusively, or says `None` when somebody holds it.
+    pub fn try_exclusive(path: &Path) -> io::Result<Option<Self>> {
+        let file = open(path)?;
+        Ok(try_lock(&file)?.then_some(Self { file }))
+    }
+
+    /// Returns the locked file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// Locks an open file exclusively without waiting; false when somebody else holds it.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    match fs2::FileExt::try_lock_exclusive(file) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the lock by which sealers and the collector exclude each other, as a sealer.
+///
+/// `gc.want` is a turnstile: the collector takes it exclusively before `gc.lock`, and a sealer passes
+/// it shared. Without it eight sealers kept the collector out for as long as they ran, because flock
+/// is not fair.
+pub fn sealing(local: &Path) -> io::Result<Lock> {
+    let turnstile = Lock::shared(&local.join("gc.want"))?;
+    let lock = Lock::shared(&local.join("gc.lock"))?;
+    drop(turnstile);
+    Ok(lock)
+}
+
+/// Opens a lock file, made when it is missing and never removed.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_lock_excludes_until_it_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.lock");
+        let shared = Lock::shared(&path).unwrap();
+        let second = Lock::shared(&path).unwrap();
+        assert!(Lock::try_exclusive(&path).unwrap().is_none());
+        drop((shared, second));
+        let held = Lock::try_exclusive(&path).unwrap();
+        assert!(held.is_some());
+        assert!(Lock::try_exclusive(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn sealers_pass_the_turnstile_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = sealing(dir.path()).unwrap();
+        let second = sealing(dir.path()).unwrap();
+        assert!(Lock::try_exclusive(&dir.path().join("gc.want")).unwrap().is_some());
+        assert!(Lock::try_exclusive(&dir.path().join("gc.lock")).unwrap().is_none());
+        drop((first, second));
+    }
+}

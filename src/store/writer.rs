@@ -1,0 +1,181 @@
+//! Who writes here: the file `local/writer`.
+//!
+//! One writer per store, host and path. The file is a floor: it is written after the segment's folder
+//! was synced, so sealed files may go beyond it, and never fall behind it unless somebody brought
+//! back an older copy.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Digest;
+use crate::store::error::{Error, io_error};
+use crate::store::log::append::Head;
+use crate::store::log::list;
+use crate::store::log::reader::SegmentReader;
+use crate::store::object::disk;
+use crate::store::object::layout::{Layout, WriterId};
+
+/// What tells one copy of a store from another.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The machine's name for itself.
+    pub machine: String,
+    /// The store's canonical path.
+    pub root: String,
+    /// The inode of its folder: a copied folder has another one.
+    pub inode: u64,
+}
+
+/// The writer of this store, host and path, and how far it got.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Floor {
+    /// Who writes.
+    pub writer: WriterId,
+    /// Whom it replaced on this machine, in order.
+    pub replaced: Vec<WriterId>,
+    /// How far its log goes at least.
+    pub head: Head,
+    /// Whose it is.
+    pub identity: Identity,
+}
+
+/// The file's form.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    writer: String,
+    #[serde(default)]
+    replaced: Vec<String>,
+    machine: String,
+    root: String,
+    inode: u64,
+    seq: u64,
+    head: String,
+}
+
+impl Identity {
+    /// Returns the identity of a store's folder.
+    pub fn of(root: &Path, machine: String) -> Result<Self, Error> {
+        let path = root.canonicalize().map_err(io_error("find", root))?;
+        let inode = fs::metadata(&path).map_err(io_error("examine", &path))?.ino();
+        Ok(Self { machine, root: path.to_string_lossy().into_owned(), inode })
+    }
+}
+
+impl Floor {
+    /// Reads the floor; none when there is no file, or one that is torn.
+    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io_error("read", path)(error)),
+        };
+        // A file that says nothing sensible is as good as none: a new writer is always right.
+        Ok(toml::from_str(&text).ok().and_then(Self::of))
+    }
+
+    fn of(written: Written) -> Option<Self> {
+        let replaced = written.replaced.iter().map(|text| WriterId::parse(text));
+        Some(Self {
+            writer: WriterId::parse(&written.writer)?,
+            replaced: replaced.collect::<Option<_>>()?,
+            head: Head { seq: written.seq, hash: Digest::parse(&written.head)? },
+            identity: Identity {
+                machine: written.machine,
+                root: written.root,
+                inode: written.inode,
+            },
+        })
+    }
+
+    /// Writes the floor durably.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let written = Written {
+            writer: self.writer.to_string(),
+            replaced: self.replaced.iter().map(ToString::to_string).collect(),
+            machine: self.identity.machine.clone(),
+            root: self.identity.root.clone(),
+            inode: self.identity.inode,
+            seq: self.head.seq,
+            head: self.head.hash.hex(),
+        };
+        let text = toml::to_string(&written).map_err(|error| Error::Settings {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(disk::replace(path, text.as_bytes())?)
+    }
+
+    /// Returns whose receipts are this host's own, the present writer last.
+    pub fn own(&self) -> impl Iterator<Item = WriterId> + '_ {
+        self.replaced.iter().copied().chain([self.writer])
+    }
+
+    /// Begins a new writer, which replaces those of this machine.
+    pub fn mint(before: Option<Self>, identity: Identity) -> Result<Self, Error> {
+        let replaced = match before {
+            // A store that was copied from another machine brings a writer that goes on there.
+            Some(floor) if floor.identity.machine == identity.machine => floor.own().collect(),
+            _ => Vec::new(),
+        };
+        Ok(Self { writer: WriterId(random()?), replaced, head: Head::NONE, identity })
+    }
+
+    /// Returns the floor to go on from, found from the file and the segments that are here.
+    ///
+    /// The caller holds `log.lock`. A copied store, a cloned machine, a log that lost its end or that
+    /// somebody else wrote on mints a new writer: two that go on from one head would fork.
+    pub fn current(path: &Path, layout: &Layout, identity: &Identity) -> Result<Self, Error> {
+        let before = Self::read(path)?;
+        if let Some(floor) = &before
+            && floor.identity == *identity
+            && let Some(head) = continued(layout, floor)?
+        {
+            return Ok(Self { head, ..floor.clone() });
+        }
+        Self::mint(before, identity.clone())
+    }
+}
+
+/// Follows the sealed files from the floor on; none when they do not contain it, or fork.
+fn continued(layout: &Layout, floor: &Floor) -> Result<Option<Head>, Error> {
+    let mut found = list::of_writer(layout, floor.writer)?;
+    found.retain(|found| found.name.last >= floor.head.seq);
+    found.sort_by_key(|found| found.name);
+    let mut hashes: HashMap<u64, Digest> = HashMap::from([(floor.head.seq, floor.head.hash)]);
+    let mut head = floor.head;
+    let mut contained = floor.head.seq == 0;
+    for found in found {
+        if found.name.first > head.seq + 1 {
+            return Ok(None);
+        }
+        let Some(reader) = SegmentReader::open(&found.path, false)? else { continue };
+        let Ok(segment) = reader.verified(found.writer, &found.name) else { return Ok(None) };
+        for seq in found.name.first.saturating_sub(1).max(floor.head.seq)..=found.name.last {
+            let Some(hash) = segment.hash_at(seq) else { return Ok(None) };
+            if *hashes.entry(seq).or_insert(hash) != hash {
+                return Ok(None);
+            }
+        }
+        contained |= found.name.first <= floor.head.seq + 1;
+        if found.name.last > head.seq {
+            let Some(hash) = segment.hash_at(found.name.last) else { return Ok(None) };
+            head = Head { seq: found.name.last, hash };
+        }
+    }
+    Ok(contained.then_some(head))
+}
+
+/// Returns random bytes of the system.
+pub fn random() -> Result<[u8; 16], Error> {
+    let path = Path::new("/dev/urandom");
+    let mut bytes = [0; 16];
+    fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(io_error("read", path))?;
+    Ok(bytes)
+}
