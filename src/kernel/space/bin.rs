@@ -72,9 +72,10 @@ impl Bins {
         let value = f64::from(value);
         let place = (value - self.low) / self.delta;
         // All comparisons are false for NaN, which counts nowhere.
-        let counts =
-            (self.low <= value) & (value < self.high) & (self.delta != 0.0) & (place < self.count);
-        if counts { place.trunc() } else { -1.0 }
+        // Below 0 or NaN where the value lies outside: comparisons with NaN are false.
+        let inside = if self.low <= value { value < self.high } else { false };
+        let counts = if place < self.count { inside } else { false };
+        if counts && self.delta != 0.0 { place.trunc() } else { -1.0 }
     }
 
     /// Sorts both images into bins whose numbers fit a byte.

@@ -9,7 +9,7 @@ use crate::pool::Buffer;
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::data::Value;
 use crate::value::grid::Grid;
-use crate::value::mask::Mask;
+use crate::value::mask::{Mask, last_word};
 use crate::value::volume::{Colour, Volume, Voxels};
 
 /// Returns the voxels of an image from `start` on, `size` along each axis; an axis of size 0 is
@@ -127,6 +127,12 @@ impl Cut {
         let mut words = Buffer::take(self.grid.rows() * out_stride);
         words.par_chunks_mut(out_stride).enumerate().for_each(|(row, out)| {
             let first = self.row(row, ny);
+            if self.step[0] == 1 {
+                let (source, x) = (first / self.nx * stride, first % self.nx);
+                Self::shift(&mask.words[source..][..stride], x, out);
+                out[out_stride - 1] &= last_word(nx);
+                return;
+            }
             for (at, out) in out.iter_mut().enumerate() {
                 let count = (nx - at * 64).min(64);
                 *out = (0..count).fold(0, |word, bit| {
@@ -137,6 +143,17 @@ impl Cut {
             }
         });
         Mask::new(self.grid.clone(), words)
+    }
+
+    /// Writes the bits of a row from `x` on.
+    fn shift(row: &[u64], x: usize, out: &mut [u64]) {
+        let (first, by) = (x / 64, x % 64);
+        for (at, out) in out.iter_mut().enumerate() {
+            let word = |at: usize| row.get(first + at).copied().unwrap_or(0);
+            // By 0 there is nothing to take from the next word; a shift by 64 would overflow.
+            let above = if by == 0 { 0 } else { word(at + 1) << (64 - by) };
+            *out = word(at) >> by | above;
+        }
     }
 
     /// Returns the voxel of the image that row `row` of the result begins with.
@@ -151,7 +168,7 @@ fn integers(items: &[Value]) -> Result<Vec<i64>, Refusal> {
 
 /// Returns the grid of the axes `kept`.
 ///
-/// As in ITK and SimpleITK: the origin moves along the kept axes only, and when the directions that
+/// As in ITK and `SimpleITK`: the origin moves along the kept axes only, and when the directions that
 /// are left are singular the identity takes their place.
 fn geometry(grid: &Grid, kept: &[usize], size: &[i64], start: &[i64]) -> Result<Grid, Refusal> {
     let (d, left) = (grid.dims().len(), kept.len());

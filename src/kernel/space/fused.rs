@@ -53,15 +53,15 @@ pub fn run(pattern: Fused, mask: &Value, r: f64) -> Result<Value, Refusal> {
         Ok(Mask::constant(mask.grid.clone(), truth))
     };
     let answer: Result<Mask, Refusal> = match pattern {
-        Fused::Below => within(&mask, r, Comparison::Below),
-        Fused::AtMost => within(&mask, r, Comparison::AtMost),
-        Fused::Above => Ok(complement(&within(&mask, r, Comparison::AtMost)?)),
-        Fused::AtLeast => Ok(complement(&within(&mask, r, Comparison::Below)?)),
         // Inside and on the contour `pdt` is 0, elsewhere it is the distance, which is positive.
         Fused::OutsideAtLeast if r <= 0.0 => all(true),
-        Fused::OutsideAtLeast => Ok(complement(&within(&mask, r, Comparison::Below)?)),
         Fused::OutsideAtMost if r < 0.0 => all(false),
-        Fused::OutsideAtMost => within(&mask, r, Comparison::AtMost),
+        Fused::Below => within(&mask, r, Comparison::Below),
+        Fused::AtMost | Fused::OutsideAtMost => within(&mask, r, Comparison::AtMost),
+        Fused::Above => Ok(complement(&within(&mask, r, Comparison::AtMost)?)),
+        Fused::AtLeast | Fused::OutsideAtLeast => {
+            Ok(complement(&within(&mask, r, Comparison::Below)?))
+        }
     };
     Ok(Value::Mask(answer?))
 }
@@ -129,9 +129,9 @@ mod tests {
                     f64::NAN,
                     f64::INFINITY,
                     f64::NEG_INFINITY,
-                    1.414_213_562_373_095,
-                    1.8446743e19,
-                    -1.8446743e19,
+                    std::f64::consts::SQRT_2,
+                    1.844_674_3e19,
+                    -1.844_674_3e19,
                 ][..]
             ),
             -4.0..30.0,

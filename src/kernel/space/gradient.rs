@@ -27,13 +27,13 @@ pub fn magnitude(grid: &Arc<Grid>, voxels: &[f32]) -> Volume {
         if nz > 1 {
             pairs.push((row(y, (z + 1).min(nz - 1)), row(y, z.max(1) - 1), 2.0 * spacing[2]));
         }
-        widest(Row { row: row(y, z), step: 2.0 * spacing[0], pairs: &pairs, out });
+        widest(Row { voxels: row(y, z), step: 2.0 * spacing[0], pairs: &pairs, out });
     });
     Volume::f32(grid.clone(), out)
 }
 
 struct Row<'a> {
-    row: &'a [f32],
+    voxels: &'a [f32],
     /// Twice the spacing along x.
     step: f64,
     /// Rows after and before along the other axes, and twice the spacing there.
@@ -46,19 +46,19 @@ impl Task for Row<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let nx = self.row.len();
+        let nx = self.voxels.len();
         let mut sums = [0.0f64; 256];
         for from in (0..nx).step_by(sums.len()) {
             let sums = &mut sums[..(nx - from).min(256)];
             if nx > 1 {
                 let difference = |after: usize, before: usize| {
-                    (f64::from(self.row[after]) - f64::from(self.row[before])) / self.step
+                    (f64::from(self.voxels[after]) - f64::from(self.voxels[before])) / self.step
                 };
                 // The ends are done apart, so that the middle has no branch.
                 let middle = from.max(1)..(from + sums.len()).min(nx - 1);
                 if middle.start < middle.end {
-                    let after = &self.row[middle.start + 1..=middle.end];
-                    let before = &self.row[middle.start - 1..middle.end - 1];
+                    let after = &self.voxels[middle.start + 1..=middle.end];
+                    let before = &self.voxels[middle.start - 1..middle.end - 1];
                     let sums = &mut sums[middle.start - from..middle.end - from];
                     for ((sum, after), before) in sums.iter_mut().zip(after).zip(before) {
                         let slope = (f64::from(*after) - f64::from(*before)) / self.step;

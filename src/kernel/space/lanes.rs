@@ -152,6 +152,7 @@ word!(i64, 1 << 62, Avx2Long, Avx512Long);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    #[allow(clippy::wildcard_imports, reason = "the names are those of the instructions")]
     use std::arch::x86_64::*;
 
     use super::{Group, LaneTask, Lanes};
@@ -197,19 +198,17 @@ mod x86 {
                 #[inline(always)]
                 fn load(self, group: &Group<$word>) -> Self::V {
                     let from = group.as_ptr();
-                    const STEP: usize = 16 / $count;
                     // SAFETY: `self` exists only where the instruction does; the vectors lie one
                     // behind the other inside the group; the load needs no alignment.
-                    std::array::from_fn(|at| unsafe { $load(from.add(at * STEP).cast()) })
+                    std::array::from_fn(|at| unsafe { $load(from.add(at * (16 / $count)).cast()) })
                 }
 
                 #[inline(always)]
                 fn store(self, v: Self::V, group: &mut Group<$word>) {
                     let to = group.as_mut_ptr();
-                    const STEP: usize = 16 / $count;
                     for (at, v) in v.into_iter().enumerate() {
                         // SAFETY: as in `load`.
-                        unsafe { $store(to.add(at * STEP).cast(), v) };
+                        unsafe { $store(to.add(at * (16 / $count)).cast(), v) };
                     }
                 }
 

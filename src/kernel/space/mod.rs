@@ -10,6 +10,11 @@
 //! Sums are of integers until one last rounding, so neither the order of work nor the width of
 //! vectors can show in a result.
 
+#![expect(
+    clippy::inline_always,
+    reason = "vector instructions reach only what is inlined into the function compiled for them"
+)]
+
 pub mod ball;
 pub mod bin;
 pub mod component;

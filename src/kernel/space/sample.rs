@@ -109,7 +109,7 @@ pub fn blobs(dims: &[usize], spacing: &[f64], seed: u64) -> Mask {
         })
         .collect();
     Mask::from_fn(grid, |x, y, z| {
-        let dust = hash(seed, ((z * shape[1] + y) * shape[0] + x) as u64) % 400 == 0;
+        let dust = hash(seed, ((z * shape[1] + y) * shape[0] + x) as u64).is_multiple_of(400);
         let here = [x as f64, y as f64, z as f64];
         let inside = balls
             .iter()

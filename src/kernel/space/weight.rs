@@ -43,13 +43,11 @@ impl Metric {
             return Err(Refusal::with(Code::Range, spacing));
         }
         if spacing.iter().all(|s| *s == spacing[0]) {
-            return match reach(grid, &vec![1; spacing.len()]) {
-                Some(reach) => Ok(Self { weights: [1; 3], scale: squares[0], reach }),
-                None => {
-                    let dims: Vec<f64> = grid.dims().iter().map(|n| *n as f64).collect();
-                    Err(Refusal::with(Code::Size, &dims))
-                }
+            let Some(reach) = reach(grid, &vec![1; spacing.len()]) else {
+                let dims: Vec<f64> = grid.dims().iter().map(|n| *n as f64).collect();
+                return Err(Refusal::with(Code::Size, &dims));
             };
+            return Ok(Self { weights: [1; 3], scale: squares[0], reach });
         }
         for k in (-1022..=FINEST).rev() {
             let rounded = squares.iter().map(|square| (square * power(k)).round_ties_even());

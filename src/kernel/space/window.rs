@@ -196,11 +196,29 @@ impl<A: Count> Work<A> {
                 (false, None) => {}
             }
         }
+        let (len, padded) = (out.len(), &self.padded);
+        let part = |at: usize| &padded[at..at + len];
         match 2 * rx + 1 {
-            1 => direct::<A, 1>(&self.padded, out),
-            3 => direct::<A, 3>(&self.padded, out),
-            5 => direct::<A, 5>(&self.padded, out),
-            7 => direct::<A, 7>(&self.padded, out),
+            1 => out.copy_from_slice(part(0)),
+            3 => {
+                let [a, b, c] = [0, 1, 2].map(part);
+                for (at, out) in out.iter_mut().enumerate() {
+                    *out = a[at].plus(b[at]).plus(c[at]);
+                }
+            }
+            5 => {
+                let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(part);
+                for (at, out) in out.iter_mut().enumerate() {
+                    *out = a[at].plus(b[at]).plus(c[at].plus(d[at])).plus(e[at]);
+                }
+            }
+            7 => {
+                let [a, b, c, d, e, f, g] = [0, 1, 2, 3, 4, 5, 6].map(part);
+                for (at, out) in out.iter_mut().enumerate() {
+                    let four = a[at].plus(b[at]).plus(c[at].plus(d[at]));
+                    *out = four.plus(e[at].plus(f[at]).plus(g[at]));
+                }
+            }
             width => self.doubling(width, out),
         }
     }
@@ -234,13 +252,6 @@ impl<A: Count> Work<A> {
 
 /// Widths up to this are summed directly.
 const DIRECT: usize = 7;
-
-#[inline(always)]
-fn direct<A: Count, const WIDTH: usize>(padded: &[A], out: &mut [A]) {
-    for (sum, window) in out.iter_mut().zip(padded.windows(WIDTH)) {
-        *sum = window[1..].iter().fold(window[0], |sum, item| sum.plus(*item));
-    }
-}
 
 /// The planes of one sum that are inside the box now, and their sum.
 pub struct Pile<A, C> {
