@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, mpsc};
 
-use vox::canon::{self, Tree};
+use vox::canon::Tree;
 use vox::id::{BlobId, Digest, NodeId};
 use vox::store::entry::{Entry, Event, Inputs, Made, Ran, What};
 use vox::store::log::definition::Definition;
@@ -115,7 +115,8 @@ fn fill(root: &Path, acknowledged: &Path) {
             let Event::Stored { nodes, blobs } = told.recv().unwrap() else { panic!("left") };
             let mut text = fs::read_to_string(acknowledged).unwrap_or_default();
             for id in nodes.iter().map(|id| id.0).chain(blobs.iter().map(|id| id.0)) {
-                text.push_str(&format!("{id}\n"));
+                text += &id.hex();
+                text.push('\n');
                 expected.remove(&id);
             }
             fs::write(acknowledged, text).unwrap();

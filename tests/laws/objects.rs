@@ -13,14 +13,17 @@ use vox::store::object::tree::Tree;
 keeps_the_laws!(tree, [every_history_leaves_a_map, every_name_is_that_of_its_bytes]);
 keeps_the_laws!(memory, [every_history_leaves_a_map, every_name_is_that_of_its_bytes]);
 
-fn tree(law: impl Fn(&dyn Fn(&dyn Fn(&dyn Sweep)))) {
+/// Makes a store, hands it to a law, and throws it away.
+type Fresh<'a> = &'a dyn Fn(&dyn Fn(&dyn Sweep));
+
+fn tree(law: impl Fn(Fresh<'_>)) {
     law(&|with| {
         let folder = tempfile::tempdir().unwrap();
         with(&Tree::new(&Layout::new(folder.path())));
     });
 }
 
-fn memory(law: impl Fn(&dyn Fn(&dyn Fn(&dyn Sweep)))) {
+fn memory(law: impl Fn(Fresh<'_>)) {
     law(&|with| with(&Memory::default()));
 }
 
@@ -53,7 +56,7 @@ fn name(number: u8) -> BlobId {
     BlobId(Digest::of(&bytes(number)))
 }
 
-fn every_history_leaves_a_map(fresh: &dyn Fn(&dyn Fn(&dyn Sweep))) {
+fn every_history_leaves_a_map(fresh: Fresh<'_>) {
     let history = proptest::collection::vec(step(), 0..12);
     let mut runner = TestRunner::new(Config::with_cases(24));
     runner
@@ -114,7 +117,7 @@ fn follow(store: &dyn Sweep, step: &Step, model: &mut BTreeMap<BlobId, u8>) {
     }
 }
 
-fn every_name_is_that_of_its_bytes(fresh: &dyn Fn(&dyn Fn(&dyn Sweep))) {
+fn every_name_is_that_of_its_bytes(fresh: Fresh<'_>) {
     let pieces = proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 1..5);
     let mut runner = TestRunner::new(Config::with_cases(32));
     runner

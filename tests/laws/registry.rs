@@ -1,7 +1,7 @@
 //! Registries: from names to operators and back.
 
 use vox::kernel;
-use vox::primitive::contract::{Call, Output, Plain, Primitive};
+use vox::primitive::contract::{Call, Output, Plain};
 use vox::primitive::refusal::Refusal;
 use vox::primitive::registry::{Dots, Registry, Spelling, Table};
 use vox::primitive::signature::{Cost, Form, Signature, Slot};
@@ -27,6 +27,7 @@ keeps_the_laws!(
 
 const NUMBERS: &[Form] = &[Form::new(&[Slot::Number, Slot::Number], Kind::Number)];
 
+#[allow(clippy::unnecessary_wraps, reason = "a kernel may refuse")]
 fn first(call: &Call<'_>) -> Result<Output, Refusal> {
     Ok(call.args[0].clone().into())
 }
