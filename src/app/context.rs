@@ -1,6 +1,5 @@
 //! The one place where the parts are joined.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -107,13 +106,13 @@ fn for_store(environment: &Environment, config: &Config) -> place::Environment {
         store: config.store.value.clone(),
         home: environment.home.clone(),
         cache: environment.cache.clone(),
-        state: environment.state.clone().map(PathBuf::from),
+        state: environment.state.clone(),
         machine: None,
     }
 }
 
 fn half_of_memory() -> u64 {
     let info = rustix::system::sysinfo();
-    let bytes = u64::from(info.totalram) * u64::from(info.mem_unit);
+    let bytes = info.totalram.saturating_mul(info.mem_unit.into());
     (bytes / 2).max(1 << 28)
 }

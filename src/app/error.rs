@@ -103,21 +103,21 @@ impl Error {
     /// Says whose it is.
     pub fn whose(&self) -> Whose {
         match self {
-            Self::Usage(_) => Whose::Usage,
             Self::Program { diagnostics, .. } => of_diagnostics(diagnostics),
             Self::Text { .. }
             | Self::Read { .. }
             | Self::Missing { .. }
             | Self::Changing { .. } => Whose::Input,
-            Self::Config(config::Error::Planted { .. }) | Self::Store(_) => Whose::Store,
-            Self::Config(_) => Whose::Usage,
+            Self::Config(config::Error::Planted { .. }) | Self::Store(_) | Self::Machine(_) => {
+                Whose::Store
+            }
+            Self::Usage(_) | Self::Config(_) => Whose::Usage,
             Self::Write { .. } => Whose::Result,
             Self::Run(error) => match error {
                 exec::error::Error::InputChanged { .. } => Whose::Input,
                 exec::error::Error::Store(_) => Whose::Store,
                 exec::error::Error::Stopped => Whose::Stopped,
             },
-            Self::Machine(_) => Whose::Store,
         }
     }
 }

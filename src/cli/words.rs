@@ -74,10 +74,12 @@ impl Voice {
         let place = origin.and_then(|origin| place(origin, sources));
         let mut text = format!("{}: {what}: {}", self.red("error"), chain(failure));
         if let Some(place) = place {
-            text.push_str(&format!("\n  --> {place}"));
+            text.push_str("\n  --> ");
+            text.push_str(&place);
         }
         if !files.is_empty() {
-            text.push_str(&format!("\n  inputs: {}", files.join(", ")));
+            text.push_str("\n  inputs: ");
+            text.push_str(&files.join(", "));
         }
         out::say(&text);
     }

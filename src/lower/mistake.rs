@@ -59,14 +59,14 @@ mistakes! {
     BLANK = program("E0226", "A blank must separate the operator of a fold from a prefix.");
     MISSING = program("E0227", "The operator is not part of this build.");
     NULL = program("E0228", "null cannot be an argument.");
-    NO_IMAGE = program("E0229", "ReadImage reads images only; load reads other files.");
+    NO_IMAGE = program("E0229", "`ReadImage` reads images only; load reads other files.");
     KEEP = program("E0230", "The condition of a filter is a bool or a number.");
     ABSENT = input("E0240", "A file that is read must be there.");
     NOT_GIVEN = input("E0241", "An input that is loaded without a path must be given by --in.");
     UNREADABLE = input("E0242", "A file that is read must be readable.");
     GRIDS = input("E0250", "Images that meet in one operator must lie on one grid.");
     SHADOWS = program("E0260", "A declaration hides another of the same name from here on.");
-    UNREACHED = program("E0261", "WriteImage writes only where a goal expands it.");
+    UNREACHED = program("E0261", "`WriteImage` writes only where a goal expands it.");
 }
 
 /// Finds a code.

@@ -364,7 +364,8 @@ pub fn shown(plan: &Plan, operand: &Operand) -> String {
             let name = plan.signature(*node).name;
             match plan.files(*node) {
                 Some(files) => {
-                    let frame = plan.params(*node).get("frame").and_then(|f| f.as_uint());
+                    let frame =
+                        plan.params(*node).get("frame").and_then(crate::canon::Tree::as_uint);
                     let frame = frame.map(|frame| format!("#{frame}")).unwrap_or_default();
                     format!("<{}{frame}>", files.paths[0].display())
                 }

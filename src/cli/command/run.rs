@@ -268,13 +268,12 @@ fn report_json(
     total: &Report,
     nodes: bool,
 ) -> serde_json::Value {
-    let mut report = match cases {
-        [(None, answer)] => shape::case(None, answer, nodes),
-        _ => {
-            let cases: Vec<_> =
-                cases.iter().map(|(name, answer)| shape::case(*name, answer, nodes)).collect();
-            json!({ "cases": cases, "counts": shape::counts(total) })
-        }
+    let mut report = if let [(None, answer)] = cases {
+        shape::case(None, answer, nodes)
+    } else {
+        let cases: Vec<_> =
+            cases.iter().map(|(name, answer)| shape::case(*name, answer, nodes)).collect();
+        json!({ "cases": cases, "counts": shape::counts(total) })
     };
     report["schema"] = json!(shape::SCHEMA);
     report
