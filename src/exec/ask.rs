@@ -84,9 +84,8 @@ impl Run<'_> {
     fn group(&mut self, last: NodeIndex) -> Result<Option<Group>, Error> {
         let count = |node| self.cone.count(node);
         let Some(group) = fuse::group(self.plan, last, &count) else { return Ok(None) };
-        let ours = |node: &NodeIndex| {
-            self.schedule.is_unseen(*node) && !self.goal_nodes.contains(node)
-        };
+        let ours =
+            |node: &NodeIndex| self.schedule.is_unseen(*node) && !self.goal_nodes.contains(node);
         if !self.context.fusions.has(group.pattern) || !group.inner.iter().all(ours) {
             return Ok(None);
         }
@@ -102,8 +101,8 @@ impl Run<'_> {
 
     /// Looks for an equal computation on equal arguments, whose definitions may differ.
     pub(in crate::exec) fn cut(&mut self, node: NodeIndex) -> Result<(), Error> {
-        let names: Option<Vec<_>> =
-            self.plan.arg_nodes(node).map(|dep| self.schedule.name(dep)).collect();
+        let names = self.plan.arg_nodes(node).map(|dep| self.schedule.name(dep));
+        let names = names.collect::<Option<Vec<_>>>();
         let names = names.expect("the schedule asks when all arguments have names");
         if !self.has_long_literal(node) && !self.fact(node).why.is_some_and(Why::was_recorded) {
             let key = self.plan.cut_key(node, &names);
@@ -133,6 +132,7 @@ impl Run<'_> {
         let Some(blob) = self.schedule.name(node).or(slot) else {
             return self.loaded(node, None);
         };
+        self.session()?;
         let work = Work::Load { shelf: self.context.shelf.clone(), blob };
         self.flying += 1;
         self.context.engine.start(Job { node, work, grant: None }, self.sender.clone());

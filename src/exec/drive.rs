@@ -22,7 +22,7 @@ use crate::exec::keep::Keep;
 use crate::exec::outputs::Outputs;
 use crate::exec::report::Report;
 use crate::exec::schedule::Schedule;
-use crate::exec::shelf::{Answer, Shelf};
+use crate::exec::shelf::{Answer, Session, Shelf};
 use crate::exec::values::Values;
 use crate::exec::why::Why;
 use crate::id::BlobId;
@@ -161,6 +161,7 @@ pub(in crate::exec) struct Run<'a> {
     pub(in crate::exec) goal_nodes: std::collections::HashSet<NodeIndex>,
     /// Nodes yet to be run for each input file.
     pub(in crate::exec) readers: HashMap<crate::id::Digest, u32>,
+    session: Option<Box<dyn Session>>,
     pub(in crate::exec) report: Report,
     /// Jobs that compute.
     pub(in crate::exec) running: usize,
@@ -207,6 +208,7 @@ impl<'a> Run<'a> {
             publishing: 0,
             goal_nodes: std::collections::HashSet::new(),
             readers: HashMap::new(),
+            session: None,
             report: Report::default(),
             running: 0,
             flying: 0,
@@ -276,7 +278,7 @@ impl<'a> Run<'a> {
             for (user, node) in answered {
                 self.answer(user, node)?;
             }
-            quiet &= !self.fill_holes()?;
+            quiet &= !self.fill_holes();
             for node in self.schedule.take_dropped() {
                 self.values.drop(node);
             }
@@ -360,15 +362,28 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Returns the session, which begins with the first value that is loaded or written.
+    ///
+    /// A run that finds all its answers in receipts needs nothing that could be evicted.
+    pub(in crate::exec) fn session(&mut self) -> Result<&mut dyn Session, Error> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => self.context.shelf.begin(self.labels())?,
+        };
+        Ok(&mut **self.session.insert(session))
+    }
+
     fn tell_stored(&mut self) {
-        let stored = self.context.shelf.stored();
+        let stored = self.session.as_mut().map(|session| session.stored()).unwrap_or_default();
         if !stored.is_empty() {
             self.sink.event(Event::Stored(&stored));
         }
     }
 
     fn finish(mut self) -> Result<Report, Error> {
-        self.report.unstored = self.context.shelf.finish()?;
+        if let Some(session) = &mut self.session {
+            self.report.unstored = session.finish()?;
+        }
         self.tell_stored();
         self.count_reused()?;
         self.report.goals = self.outcomes.into_iter().flatten().collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::exec::drive::Run;
-use crate::exec::error::{Error, Failure};
+use crate::exec::error::Failure;
 use crate::exec::event::Outcome;
 use crate::exec::schedule::User;
 use crate::plan::graph::{NodeIndex, Operand};
@@ -93,7 +93,7 @@ impl Run<'_> {
     }
 
     /// Expands the templates that have all they wait for; true when there was one.
-    pub(in crate::exec) fn fill_holes(&mut self) -> Result<bool, Error> {
+    pub(in crate::exec) fn fill_holes(&mut self) -> bool {
         let mut any = false;
         let mut at = 0;
         // An expansion may add templates behind.
@@ -104,7 +104,7 @@ impl Run<'_> {
             }
             at += 1;
         }
-        Ok(any)
+        any
     }
 
     fn fill(&mut self, template: TemplateIndex) {
@@ -121,8 +121,7 @@ impl Run<'_> {
         };
         let values: Vec<(Operand, Value)> =
             waits.iter().map(|wait| (wait.clone(), value(wait))).collect();
-        let expand = self.plan.expander(template);
-        let expanded = expand.expand(&values, self.plan);
+        let expanded = self.plan.expand(template, &values);
         self.holes[at].state = match expanded {
             Ok(operand) => State::Known(operand),
             Err(fault) => State::Failed(Arc::new(Failure::Fault { fault })),

@@ -8,8 +8,8 @@ use crate::exec::error::{Error, Failure};
 use crate::exec::event::{Event, Outcome};
 use crate::exec::job::{Job, Work};
 use crate::exec::schedule::User;
-use crate::id::Digest;
-use crate::plan::goal::Action;
+use crate::id::{Digest, NodeId};
+use crate::plan::goal::{Action, Goal};
 use crate::plan::graph::{NodeIndex, Operand};
 use crate::value::data::Value;
 
@@ -136,6 +136,19 @@ impl Run<'_> {
             let (node, op) = (NodeIndex(0), "exec");
             *outcome = Some(Outcome::Failed(Arc::new(Failure::Lost { node, op, message })));
         }
+    }
+
+    /// Returns the labels and nodes of the goals that are nodes.
+    pub(in crate::exec) fn labels(&self) -> Vec<(String, NodeId)> {
+        let label = |goal: &Goal| {
+            let Operand::Node(node) = goal.value else { return None };
+            let label = match &goal.action {
+                Action::Print { label } => label.clone(),
+                Action::Save { path } => path.display().to_string(),
+            };
+            Some((label, self.plan.id(node)))
+        };
+        self.plan.goals.iter().filter_map(label).collect()
     }
 
     /// Adds a node to what the goals stand on.

@@ -3,7 +3,8 @@
 //! Read [`schedule`] first (pure: what is wanted, what is ready, what may be forgotten), then [`drive`]
 //! (the loop) with its parts: [`ask`] (what the store knows), [`start`] (memory, claim, job), [`take`]
 //! (results and their records), [`goals`], [`expand`] (templates). Below them: [`job`] and [`engine`]
-//! (with the engines of this process in [`local`]), [`shelf`] (the store as a run needs it), [`values`],
+//! (with the engines of this process in [`local`]), [`shelf`] (the store as a run needs it) and
+//! [`stored`] (over a store), [`values`],
 //! [`inputs`] and [`outputs`] (files), [`keep`] (what is kept), [`fuse`] and [`cone`] (what runs
 //! together, what hangs together), [`budget`] (memory), [`why`], [`report`], [`event`], [`error`].
 //!
@@ -30,6 +31,7 @@ pub mod report;
 pub mod schedule;
 pub mod shelf;
 pub mod start;
+pub mod stored;
 pub mod take;
 pub mod values;
 pub mod why;

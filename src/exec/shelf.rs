@@ -1,5 +1,7 @@
 //! The store, as far as a run needs it.
 
+use std::sync::Arc;
+
 use crate::id::{BlobId, Digest, NodeId};
 use crate::primitive::refusal::Refusal;
 use crate::store::claim::{Claim, Holder};
@@ -61,12 +63,21 @@ pub trait Shelf: Send + Sync {
     /// Leaves word that somebody waits for a node.
     fn want(&self, node: NodeId) -> Result<(), Error>;
 
+    /// Begins a run with these goals: what they need is not evicted meanwhile.
+    fn begin(&self, goals: Vec<(String, NodeId)>) -> Result<Box<dyn Session>, Error>;
+}
+
+/// What one run stores.
+pub trait Session {
     /// Hands over a result; it is stored behind the computation.
-    fn write(&self, entry: Entry) -> Result<(), Error>;
+    fn write(&mut self, entry: Entry) -> Result<(), Error>;
 
     /// Returns the nodes stored since it was last asked.
-    fn stored(&self) -> Vec<NodeId>;
+    fn stored(&mut self) -> Vec<NodeId>;
 
     /// Waits until all that was written is stored; returns how many results were left out.
-    fn finish(&self) -> Result<u64, Error>;
+    ///
+    /// Those that were left out for another reason than that something they mention went away are an
+    /// error.
+    fn finish(&mut self) -> Result<u64, Arc<Error>>;
 }

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
+use crate::exec::budget::Grant;
 use crate::exec::drive::{Parked, Run};
 use crate::exec::error::Error;
 use crate::exec::event::Event;
 use crate::exec::job::{After, Input, Job, Work};
 use crate::exec::keep::{self, CLAIMED_PS, Rule};
-use crate::exec::budget::Grant;
 use crate::exec::schedule;
 use crate::exec::shelf::Turn;
 use crate::plan::graph::{Arg, NodeIndex};

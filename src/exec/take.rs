@@ -16,7 +16,8 @@ use crate::plan::graph::{Arg, NodeIndex};
 use crate::plan::node::{LONGEST_LITERAL, long_literal};
 use crate::primitive::refusal::Refusal;
 use crate::store::entry::{self, Entry, Inputs, Parts, What};
-use crate::store::log::receipt::{self, Definition, Receipt};
+use crate::store::log::definition::Definition;
+use crate::store::log::receipt::{self, Receipt};
 use crate::value::data::Value;
 
 impl Run<'_> {
@@ -130,7 +131,7 @@ impl Run<'_> {
         ran.settles = settles;
         self.fact(node).recorded = true;
         let lam = u64::from(self.plan.lam(node));
-        Ok(self.context.shelf.write(Entry { what: What::Run(ran), lam, claim })?)
+        Ok(self.session()?.write(Entry { what: What::Run(ran), lam, claim })?)
     }
 
     fn receipt(
@@ -192,7 +193,8 @@ impl Run<'_> {
     fn write_def(&mut self, node: NodeIndex) -> Result<(), Error> {
         self.fact(node).recorded = true;
         let lam = u64::from(self.plan.lam(node));
-        Ok(self.context.shelf.write(Entry::def(self.plan.definition(node), lam))?)
+        let definition = self.plan.definition(node);
+        Ok(self.session()?.write(Entry::def(definition, lam))?)
     }
 
     /// Returns the names of a node's arguments, as far as they are known or will be.
@@ -243,7 +245,7 @@ impl Run<'_> {
         self.fact(node).recorded = true;
         let lam = u64::from(self.plan.lam(node));
         let entry = Entry::receipt(receipt, answer.us, lam, Inputs::Known(names));
-        Ok(self.context.shelf.write(entry)?)
+        Ok(self.session()?.write(entry)?)
     }
 
     fn troubled(&mut self, node: NodeIndex, us: u64, trouble: Trouble) -> Result<(), Error> {
@@ -266,7 +268,7 @@ impl Run<'_> {
                     let lam = u64::from(self.plan.lam(node));
                     let mut entry = Entry::receipt(receipt, us, lam, self.inputs_of(node));
                     entry.claim = self.claims.remove(&node);
-                    self.context.shelf.write(entry)?;
+                    self.session()?.write(entry)?;
                 }
                 self.refused(node, refusal);
             }
@@ -287,8 +289,7 @@ impl Run<'_> {
         self.claims.remove(&node);
         self.failures.insert(node, Arc::new(failure));
         for goal in self.effects.remove(&node).unwrap_or_default() {
-            self.outcomes[goal as usize] =
-                Some(Outcome::Failed(self.failures[&node].clone()));
+            self.outcomes[goal as usize] = Some(Outcome::Failed(self.failures[&node].clone()));
         }
         self.schedule.fail(self.plan, node);
         self.reader_settled(node);

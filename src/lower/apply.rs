@@ -134,12 +134,13 @@ impl Machine<'_> {
             (least, most) => format!("{least} to {most} arguments"),
         };
         let name = signature.short();
-        let mut error = Diagnostic::error(
-            mistake::COUNT,
-            span,
-            format!("`{name}` takes {takes}, {given} given"),
-        )
-        .help(format!("write `{name}({})`", signature.parameters.join(", ")));
+        let (code, message) = if given == 0 {
+            (mistake::FUNCTION, format!("`{name}` is a function, not a value: it takes {takes}"))
+        } else {
+            (mistake::COUNT, format!("`{name}` takes {takes}, {given} given"))
+        };
+        let mut error = Diagnostic::error(code, span, message)
+            .help(format!("write `{name}({})`", signature.parameters.join(", ")));
         if given < signature.parameters.len() && given > 0 {
             let missing = signature.parameters[given..].join("`, `");
             error = error.says(format!("`{missing}` not given"));

@@ -160,3 +160,164 @@ fn laters_in(item: &Item, out: &mut Vec<LaterId>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::lower::toy::{lowered, mistakes, plan, shown};
+
+    /// Expands the first goal's template until it is none, with values for what it waits for.
+    fn expand(
+        plan: &mut Plan,
+        values: &dyn Fn(&str) -> Option<Value>,
+    ) -> Result<(String, usize), Fault> {
+        let mut operand = plan.goals[0].value.clone();
+        let mut rounds = 0;
+        while let Operand::Template(index) = operand {
+            rounds += 1;
+            assert!(rounds < 10, "it goes on");
+            let waits = plan.template_at(index).waits.clone();
+            assert!(!waits.is_empty());
+            let known: Vec<(Operand, Value)> = waits
+                .into_iter()
+                .map(|wait| {
+                    let name = shown(plan, &wait);
+                    let value = values(&name);
+                    (wait, value.unwrap_or_else(|| panic!("a value for {name}")))
+                })
+                .collect();
+            operand = plan.expand(index, &known)?;
+        }
+        Ok((shown(plan, &operand), rounds))
+    }
+
+    fn check(text: &str, values: &dyn Fn(&str) -> Option<Value>, expected: &str) {
+        let mut plan = plan(text);
+        let (found, _) = expand(&mut plan, values).unwrap();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    fn numbers(n: usize) -> Value {
+        Value::sequence((0..n).map(|i| Value::Number(i as f64)).collect())
+    }
+
+    const LOAD: &str = "load f = \"flair.nii.gz\" n = max(lcc(f)) ";
+
+    #[test]
+    fn loops_over_what_is_not_known_are_those_written_out() {
+        let text = format!(
+            "{LOAD} print \"v\" fold + (for i in range(0, n) do volume(f > i)) print \"w\" \
+             ((0 + volume(f > 0)) + volume(f > 1))"
+        );
+        let mut plan = plan(&text);
+        let values = |name: &str| name.starts_with("range").then(|| numbers(2));
+        let (found, rounds) = expand(&mut plan, &values).unwrap();
+        assert_eq!(rounds, 1);
+        let nodes = plan.len();
+        assert_eq!(found, shown(&plan, &plan.goals[1].value.clone()));
+        assert_eq!(plan.len(), nodes);
+    }
+
+    #[test]
+    fn indices_and_paths_wait_for_their_values() {
+        let n = |name: &str| name.starts_with("max").then_some(Value::Number(1.0));
+        check(&format!("{LOAD} print \"v\" [volume(f), 5][n]"), &n, "5.0");
+        let name = |name: &str| name.starts_with("concat").then(|| Value::text("small.nii"));
+        check(
+            &format!("{LOAD} g = ReadImage(concat(\"small\", n)) print \"v\" volume(near(g) | g)"),
+            &name,
+            "volume(or(near(<small.nii>), <small.nii>))",
+        );
+        check(
+            "lines = load(\"lines.txt\") print \"v\" for l in lines do volume(load(l))",
+            &|name| {
+                let names = ["flair.nii.gz", "seg.nii.gz"].map(Value::text).to_vec();
+                (name == "<lines.txt>").then(|| Value::sequence(names))
+            },
+            "sequence(volume(<flair.nii.gz>), volume(<seg.nii.gz>))",
+        );
+        check(
+            "rows = load(\"rows.json\") print \"v\" (for r in rows do r)[1:3]",
+            &|name| {
+                let items = vec![Value::Number(1.0), Value::Null, Value::Bool(true)];
+                (name == "<rows.json>").then(|| Value::sequence(items))
+            },
+            "sequence(index(<rows.json>, 1.0), true)",
+        );
+    }
+
+    #[test]
+    fn templates_nest() {
+        let text = format!(
+            "{LOAD} print \"v\" for i in range(0, n) do fold + (for j in range(0, volume(f > i)) do j)"
+        );
+        let values = |name: &str| match name {
+            name if name.contains("volume") && name.contains("0.0)") && name.len() < 60 => {
+                Some(numbers(3))
+            }
+            name if name.contains("volume") => Some(numbers(4)),
+            _ => Some(numbers(2)),
+        };
+        let mut plan = plan(&text);
+        let (found, rounds) = expand(&mut plan, &values).unwrap();
+        assert_eq!(rounds, 2);
+        assert!(found.starts_with('['), "{found}");
+    }
+
+    #[test]
+    fn what_is_kept_may_depend_on_nodes() {
+        let text = format!("{LOAD} print \"v\" filter k in [1, 2] do volume(f > k) > 0");
+        check(&text, &|name| Some(Value::Bool(name.contains("2.0"))), "[2.0]");
+    }
+
+    #[test]
+    fn effects_wait_for_their_paths() {
+        let text =
+            format!("{LOAD} print \"v\" let o = WriteImage(f, concat(\"o\", n)) in volume(f)");
+        let mut plan = plan(&text);
+        assert_eq!(plan.goals.len(), 1);
+        let (found, _) = expand(&mut plan, &|_| Some(Value::text("o1.nii"))).unwrap();
+        assert_eq!(found, "volume(<flair.nii.gz>)");
+        assert_eq!(plan.goals.len(), 2);
+        let mut plan = crate::lower::toy::plan(&text);
+        let fault = expand(&mut plan, &|_| Some(Value::text("flair.nii.gz"))).unwrap_err();
+        assert_eq!(fault.code, "E0222");
+    }
+
+    #[test]
+    fn mistakes_in_templates_are_found_before_and_within() {
+        let wrong = format!("{LOAD} print \"v\" for i in range(0, n) do near(f, i)");
+        assert_eq!(mistakes(&wrong), ["E0202 near(f, i)"]);
+        let text = format!("{LOAD} print \"v\" volume(load(concat(\"x\", n)))");
+        let mut plan = plan(&text);
+        let fault = expand(&mut plan, &|_| Some(Value::text("nowhere"))).unwrap_err();
+        assert_eq!((fault.class, fault.code.as_str()), (FaultClass::Input, "E0240"));
+        let text = format!("{LOAD} print \"v\" fold max (filter i in range(0, n) do i > 9)");
+        let mut plan = crate::lower::toy::plan(&text);
+        let fault = expand(&mut plan, &|_| Some(numbers(2))).unwrap_err();
+        assert_eq!((fault.class, fault.code.as_str()), (FaultClass::Refusal, "empty"));
+        assert!(!lowered(&text).has_errors());
+    }
+
+    #[test]
+    fn a_long_chain_of_what_waits_needs_no_stack() {
+        let mut text = format!("{LOAD} x0 = load(concat(\"p\", n)) ");
+        for i in 0..20_000 {
+            text += &format!("x{} = x{i} + x{i}\n", i + 1);
+        }
+        text += "print \"v\" max(x20000)";
+        let run = move || {
+            let mut plan = plan(&text);
+            let operand = plan.goals[0].value.clone();
+            let Operand::Template(index) = operand else { panic!("a template") };
+            let waits = plan.template_at(index).waits.clone();
+            let known = vec![(waits[0].clone(), Value::text("small.nii"))];
+            let operand = plan.expand(index, &known).unwrap();
+            assert!(matches!(operand, Operand::Node(_)));
+            assert!(plan.len() > 20_000);
+        };
+        std::thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap().join().unwrap();
+    }
+}

@@ -416,3 +416,58 @@ impl<'m> Machine<'m> {
         !self.frames.iter().any(|frame| !matches!(frame.why, Why::Stop))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use crate::lower::toy::{goals, plan};
+
+    /// Lowers in a thread with a small stack; returns the goals where they are short.
+    fn small_stack(text: String) -> usize {
+        let run = move || plan(&text).len();
+        std::thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap().join().unwrap()
+    }
+
+    #[test]
+    fn deep_programs_need_no_stack() {
+        let f = "load f = \"flair.nii.gz\" ";
+        let n = 10_000;
+        let calls = format!("{f}print \"v\" max({}f{})", "near(".repeat(n), ")".repeat(n));
+        assert_eq!(small_stack(calls), n + 2);
+        let prefixes = format!("{f}print \"v\" max({}f)", "!".repeat(n));
+        assert_eq!(small_stack(prefixes), n + 2);
+        let chain = format!("{f}print \"v\" max(f{})", " + f".repeat(n));
+        assert_eq!(small_stack(chain), n + 2);
+        let inner = "let x = x + f in ".repeat(n);
+        assert_eq!(small_stack(format!("{f}print \"v\" let x = f in max({inner} x)")), n + 2);
+        let mut functions = format!("{f}f0(x) = near(x)\n");
+        for i in 0..n {
+            functions += &format!("f{}(x) = near(f{i}(x))\n", i + 1);
+        }
+        assert_eq!(small_stack(format!("{functions}print \"v\" max(f{n}(f))")), n + 3);
+        let loops = "for a in [1] do ".repeat(50);
+        assert_eq!(small_stack(format!("{f}print \"v\" {loops} volume(f)")), 52);
+    }
+
+    #[test]
+    fn chains_of_declarations_are_linear() {
+        let mut text = "load f = \"flair.nii.gz\" x0 = volume(f)\n".to_owned();
+        for i in 0..100_000 {
+            text += &format!("x{} = x{i} + x{i}\n", i + 1);
+        }
+        text += "print \"v\" x100000";
+        assert_eq!(small_stack(text), 100_002);
+    }
+
+    #[test]
+    fn equal_calls_are_expanded_once() {
+        let mut text = "load f = \"flair.nii.gz\" f0(x) = x + 1 f1(x) = f0(x) + x\n".to_owned();
+        for i in 2..60 {
+            text += &format!("f{i}(x) = f{}(x) + f{}(x)\n", i - 1, i - 2);
+        }
+        text += "print \"v\" f59(volume(f))";
+        assert!(plan(&text).len() < 200);
+        assert_eq!(goals(&plan("f(x) = x print \"v\" f(f(f(2)))")), "v=2.0");
+    }
+}

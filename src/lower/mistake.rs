@@ -59,14 +59,14 @@ mistakes! {
     BLANK = program("E0226", "A blank must separate the operator of a fold from a prefix.");
     MISSING = program("E0227", "The operator is not part of this build.");
     NULL = program("E0228", "null cannot be an argument.");
-    NO_IMAGE = program("E0229", "ReadImage reads images only; load reads other files.");
+    NO_IMAGE = program("E0229", "`ReadImage` reads images only; load reads other files.");
     KEEP = program("E0230", "The condition of a filter is a bool or a number.");
     ABSENT = input("E0240", "A file that is read must be there.");
     NOT_GIVEN = input("E0241", "An input that is loaded without a path must be given by --in.");
     UNREADABLE = input("E0242", "A file that is read must be readable.");
     GRIDS = input("E0250", "Images that meet in one operator must lie on one grid.");
     SHADOWS = program("E0260", "A declaration hides another of the same name from here on.");
-    UNREACHED = program("E0261", "WriteImage writes only where a goal expands it.");
+    UNREACHED = program("E0261", "`WriteImage` writes only where a goal expands it.");
 }
 
 /// Finds a code.
@@ -81,11 +81,119 @@ pub fn class(code: &str) -> FaultClass {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
+    use crate::lower::request::Request;
+    use crate::lower::toy::{lower_with, lowered, mistakes, path, toys};
 
     #[test]
     fn codes_are_in_order_and_each_once() {
         assert!(ALL.windows(2).all(|pair| pair[0].code < pair[1].code));
         assert!(ALL.iter().all(|mistake| mistake.sentence.ends_with('.')));
+    }
+
+    #[test]
+    fn each_mistake_is_told_once_and_without_follow_ups() {
+        let text = r#"
+            load f = "flair.nii.gz"
+            load s = "small.nii"
+            load gone = "gone.nii"
+            a = volume(nea(f))
+            b = near(f, 1)
+            c = f .+ 1
+            d = near
+            e = max(1, "x")
+            g(x, x) = x
+            h(q) = q + undeclared
+            r = {a: 1, a: 2}
+            i = r.b
+            j = i + 1
+            k = volume(gone) + 1
+            l = f + s
+            m(q) = m(q - 1)
+            n = fold near [1, 2]
+            o = map(mask, [1])
+            p = a(4)
+            q = later(1)
+            later(x) = x
+            t = fold max []
+            u = [f, 1] + [1, 2, 3]
+            v = [1, 2] + 1
+            w = map(3, [1])
+            z = {a: volume(f)}.c
+            print "p" f
+            print "q" k
+            print "l" l
+            save "x.jpg" f
+            save "flair.nii.gz" f
+            save "y.nii" f
+            save "./y.nii" s
+            save "z.csv" f
+            save "z.nii" 3
+            print "$unknown" 1
+            print "u" u
+        "#;
+        let mut found = mistakes(text);
+        found.sort_unstable();
+        let codes: Vec<&str> = found.iter().map(|line| &line[..5]).collect();
+        assert_eq!(
+            codes,
+            [
+                "E0201", "E0201", "E0201", "E0202", "E0203", "E0204", "E0205", "E0206", "E0207",
+                "E0208", "E0208", "E0209", "E0210", "E0210", "E0211", "E0213", "E0214", "E0214",
+                "E0215", "E0218", "E0219", "E0220", "E0220", "E0221", "E0222", "E0240", "E0250"
+            ],
+            "{found:#?}"
+        );
+    }
+
+    #[test]
+    fn a_mistake_names_the_calls_and_the_nearest_name() {
+        let lowered = lowered(
+            "load f = \"flair.nii.gz\" inner(x) = volume(x) + x outer(y) = inner(y) \
+             print \"v\" max(f, outer(\"t\")) print \"w\" volme(f)",
+        );
+        let errors: Vec<_> = lowered.diagnostics.iter().filter(|d| d.is_error()).collect();
+        assert_eq!(errors.len(), 2, "{errors:#?}");
+        let calls: Vec<&str> =
+            errors[0].labels.iter().map(|label| label.message.as_str()).collect();
+        assert_eq!(calls, ["", "in this call of `inner`", "in this call of `outer`"]);
+        assert_eq!(errors[1].help.as_deref(), Some("did you mean `volume`?"));
+    }
+
+    #[test]
+    fn syntax_errors_bring_no_unknown_names() {
+        let found = mistakes("x = (1\ny = 2 )) 3\nz = x + y + w");
+        assert_eq!(found, ["E0107 y", "E0101 )", "E0201 w"]);
+    }
+
+    #[test]
+    fn grids_are_compared_before_anything_runs() {
+        let lowered = lowered(
+            "load f = \"flair.nii.gz\" load s = \"small.nii\" print \"v\" volume(border & near(s))",
+        );
+        let message = &lowered.diagnostics[0].message;
+        assert!(message.contains("`flair.nii.gz` has 4x5x6 voxels"), "{message}");
+        assert!(message.contains("`small.nii` has 2x2x2 voxels"), "{message}");
+        assert_eq!(class(lowered.diagnostics[0].code), FaultClass::Input);
+    }
+
+    #[test]
+    fn saves_stay_in_their_case() {
+        let request = Request { confined: true, output: path("out/c1"), ..Request::default() };
+        let text = "load f = \"flair.nii.gz\" save \"flair.nii.gz\" f save \"../x.nii\" f \
+                    save \"/x.nii\" f";
+        let lowered = lower_with(text, &request, toys());
+        let codes: Vec<&str> = lowered.diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, ["E0223", "E0223"]);
+    }
+
+    #[test]
+    fn hiding_a_name_is_a_note() {
+        let lowered = lowered("eq(a, b) = a print \"v\" 1 == 1 touch = 1 print \"w\" eq(touch, 2)");
+        let codes: Vec<&str> = lowered.diagnostics.iter().map(|found| found.code).collect();
+        assert_eq!(codes, ["E0260", "E0260"]);
+        assert!(lowered.plan.is_some());
     }
 }

@@ -32,3 +32,6 @@ pub mod session;
 pub mod settle;
 pub mod suggest;
 pub mod unit;
+
+#[cfg(test)]
+pub mod toy;

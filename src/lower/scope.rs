@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::lang::ast::{Names, Symbol};
+use crate::lang::ast::Symbol;
+use crate::lang::names::Names;
 use crate::lower::code::{Callable, Capture, Code, DeclId, Form, Linked, Prim, PrimId};
 use crate::primitive::registry::{Dots, Registry, Spelling};
 
@@ -39,18 +40,15 @@ pub struct Scope {
     pub names: Names,
     registry: Arc<dyn Registry>,
     globals: HashMap<Symbol, DeclId>,
-    members: HashMap<(Arc<str>, Arc<str>), DeclId>,
+    library: HashMap<String, DeclId>,
     imported: Vec<String>,
     all: Vec<String>,
     found: HashMap<Symbol, Option<Meaning>>,
     locals: HashMap<Symbol, Vec<(u32, u32)>>,
     levels: Vec<Level>,
-    prims: HashMap<(&'static str, bool, Dots2), PrimId>,
+    prims: HashMap<(&'static str, bool, u8), PrimId>,
     longest: usize,
 }
-
-/// [`Dots`] as a key.
-type Dots2 = u8;
 
 impl Scope {
     /// Begins with the registry's names alone.
@@ -73,7 +71,7 @@ impl Scope {
             names: Names::default(),
             registry,
             globals: HashMap::new(),
-            members: HashMap::new(),
+            library: HashMap::new(),
             imported: Vec::new(),
             all,
             found: HashMap::new(),
@@ -102,12 +100,10 @@ impl Scope {
         }
     }
 
-    /// Makes the declarations so far members of a namespace, no longer names of the program.
-    pub fn into_members(&mut self, namespace: &str) {
-        let namespace: Arc<str> = Arc::from(namespace);
+    /// Makes the declarations so far members of `vox1`, no longer names of the program.
+    pub fn into_members(&mut self) {
         for (symbol, decl) in self.globals.drain() {
-            let name: Arc<str> = Arc::from(self.names.text(symbol));
-            self.members.insert((Arc::clone(&namespace), name), decl);
+            self.library.insert(self.names.text(symbol).to_owned(), decl);
         }
         self.found.clear();
     }
@@ -206,7 +202,9 @@ impl Scope {
     }
 
     fn member(&self, namespace: &str, name: &str) -> Option<Meaning> {
-        if let Some(decl) = self.members.get(&(Arc::from(namespace), Arc::from(name))) {
+        if namespace == "vox1"
+            && let Some(decl) = self.library.get(name)
+        {
             return Some(Meaning::Decl(*decl));
         }
         let form = match (namespace, name) {
@@ -235,7 +233,7 @@ impl Scope {
             let primitive = if count == 1 { "vox1.neg" } else { "vox1.sub" };
             spelling = Spelling { primitive, swapped: false, dots: Dots::None, ..spelling };
         }
-        let key = (spelling.primitive, spelling.swapped, spelling.dots as Dots2);
+        let key = (spelling.primitive, spelling.swapped, spelling.dots as u8);
         if let Some(id) = self.prims.get(&key) {
             return Some(*id);
         }
@@ -254,7 +252,7 @@ impl Scope {
             .iter()
             .filter(|(_, bindings)| !bindings.is_empty())
             .map(|(name, _)| self.names.text(*name).to_owned());
-        let members = self.members.keys().map(|(_, name)| name.to_string());
+        let members = self.library.keys().cloned();
         let forms = ["map", "load", "dir", "index", "slice", "subsequence", "sequence"];
         let readers = ["ReadImage", "WriteImage"];
         let registered = self.registry.names();

@@ -151,7 +151,7 @@ impl Reader<'_> {
         let id = self.add_source(library::STDLIB, library::text(library::STDLIB).unwrap_or(""));
         self.push(id, None, format!("library:{}", library::STDLIB), false);
         self.run();
-        self.settler.scope.into_members("vox1");
+        self.settler.scope.into_members();
     }
 
     fn add_source(&mut self, name: &str, text: &str) -> SourceId {
@@ -199,19 +199,20 @@ impl Reader<'_> {
 
     /// Settings of names that the main file does not declare are `$NAME`s.
     fn add_settings(&mut self) {
+        let mut known = HashSet::new();
         let file = self.open.last().expect("the main file was pushed");
         for command in &file.program.commands {
             if let CommandKind::Let { name, params, .. } = command.kind
                 && params.is_empty()
             {
                 let name = file.program.name(name.symbol);
-                if !self.settable.iter().any(|known| known == name) {
+                if known.insert(name) {
                     self.settable.push(name.to_owned());
                 }
             }
         }
         for (name, setting) in &self.settings {
-            if !self.settable.iter().any(|known| known == name) {
+            if !known.contains(name.as_str()) {
                 self.settler.dollars.insert(name.clone(), setting.clone());
             }
         }

@@ -8,7 +8,7 @@ use crate::canon::Tree;
 use crate::id::{BlobId, Digest, NodeId};
 use crate::plan::goal::Goal;
 use crate::plan::node::{self, Entry};
-use crate::plan::template::{Template, TemplateIndex};
+use crate::plan::template::{Expand, Fault, FaultClass, Template, TemplateIndex};
 use crate::primitive::signature::Signature;
 use crate::value::data::Value;
 use crate::value::kind::Kind;
@@ -253,9 +253,42 @@ impl Plan {
         TemplateIndex((self.templates.len() - 1) as u32)
     }
 
+    /// Returns the count of templates.
+    pub fn templates(&self) -> usize {
+        self.templates.len()
+    }
+
+    /// Fills the hole of a template, given what it waits for, in order; once.
+    pub fn expand(
+        &mut self,
+        index: TemplateIndex,
+        values: &[(Operand, Value)],
+    ) -> Result<Operand, Fault> {
+        // Taken out meanwhile, because it adds to the very plan that holds it.
+        let template = &mut self.templates[index.0 as usize];
+        let expand = std::mem::replace(&mut template.expand, Box::new(Taken));
+        let expanded = expand.expand(values, self);
+        self.templates[index.0 as usize].expand = expand;
+        expanded
+    }
+
     /// Returns a template.
     pub fn template_at(&self, index: TemplateIndex) -> &Template {
         &self.templates[index.0 as usize]
+    }
+}
+
+/// Stands for a template that is being expanded: nobody can ask for it meanwhile.
+struct Taken;
+
+impl Expand for Taken {
+    fn expand(&self, _: &[(Operand, Value)], _: &mut Plan) -> Result<Operand, Fault> {
+        Err(Fault {
+            class: FaultClass::Program,
+            code: "E0000".to_owned(),
+            message: "a template stands for itself".to_owned(),
+            origin: Origin::default(),
+        })
     }
 }
 

@@ -171,17 +171,17 @@ pub(crate) fn with_entries<T>(of: &Json, with: impl FnOnce(&[Entry<'_>]) -> T) -
 
 /// Makes a definition as the log has it.
 pub(crate) fn definition(of: &Json) -> Definition {
-    let arg = |arg: &Json| match arg.get("node") {
-        Some(node) => Tree::bytes(&digest(node).0),
-        None => {
-            let value = value(arg);
-            assert!(value.is_literal());
-            let encoded = encode(&value);
-            if encoded.len() > node::LONGEST_LITERAL {
-                return Tree::bytes(&node::long_literal(encoded.digest()).0.0);
-            }
-            literal(&value)
+    let arg = |arg: &Json| {
+        if let Some(node) = arg.get("node") {
+            return Tree::bytes(&digest(node).0);
         }
+        let value = value(arg);
+        assert!(value.is_literal());
+        let encoded = encode(&value);
+        if encoded.len() > node::LONGEST_LITERAL {
+            return Tree::bytes(&node::long_literal(encoded.digest()).0.0);
+        }
+        literal(&value)
     };
     Definition {
         op: text(&of["op"]).into(),

@@ -70,7 +70,7 @@ fn voxel() -> impl Strategy<Value = f32> {
     prop_oneof![
         3 => prop::sample::select(&WILD[..]),
         3 => (-8i8..8).prop_map(f32::from),
-        2 => (-1.0f32..1.0),
+        2 => -1.0f32..1.0,
         1 => any::<u32>().prop_map(f32::from_bits),
     ]
 }

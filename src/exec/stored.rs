@@ -1,0 +1,196 @@
+//! A run's shelf over a store.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+
+use crate::codec::decode::{self, Source};
+use crate::codec::encode::{self, Encoded};
+use crate::codec::error::Error as CodecError;
+use crate::exec::shelf::{Answer, Looked, Session, Shelf, Turn};
+use crate::id::{BlobId, Digest, NodeId};
+use crate::primitive::refusal::{Code, Refusal};
+use crate::store::commit::Writer;
+use crate::store::entry::{Entry, Event, Parts};
+use crate::store::error::Error;
+use crate::store::log::receipt::Outcome;
+use crate::store::lookup::{self, Found};
+use crate::store::object::blob::Blob;
+use crate::store::open::{self, Store};
+use crate::store::runs::Live;
+use crate::value::data::Value;
+
+/// A store that runs read and write.
+pub struct Stored {
+    store: Arc<Store>,
+}
+
+impl Stored {
+    /// Takes a store. In one that cannot be written a run keeps nothing, and claims nothing.
+    pub fn new(store: Arc<Store>) -> Arc<Self> {
+        Arc::new(Self { store })
+    }
+
+    fn open(&self, blob: BlobId) -> Result<Option<Value>, Error> {
+        let Some(blob) = self.store.open_blob(blob)? else { return Ok(None) };
+        let opened = Opened { store: &self.store, blob };
+        settle(decode::decode(&opened, &|id| self.image(id)))
+    }
+
+    /// Opens an image that a value mentions; it mentions nothing itself.
+    fn image(&self, blob: BlobId) -> Result<Option<Value>, Error> {
+        let Some(blob) = self.store.open_blob(blob)? else { return Ok(None) };
+        settle(decode::decode(&Opened { store: &self.store, blob }, &|_| Ok(None)))
+    }
+}
+
+impl Shelf for Stored {
+    fn look(&self, node: NodeId) -> Result<Looked, Error> {
+        Ok(match self.store.receipt(node)? {
+            lookup::Answer::Found(found) => match answer(*found) {
+                Some(answer) => Looked::Answer(Box::new(answer)),
+                None => Looked::Recorded,
+            },
+            lookup::Answer::Conflict(_) => Looked::Conflict,
+            lookup::Answer::None if self.store.defined(node)? => Looked::Recorded,
+            lookup::Answer::None => Looked::Nothing,
+        })
+    }
+
+    fn same(&self, cut: Digest) -> Result<Option<Answer>, Error> {
+        Ok(self.store.cut(cut)?.and_then(answer))
+    }
+
+    fn load(&self, blob: BlobId) -> Result<Option<Value>, Error> {
+        // Small values that lie in no object ride in somebody's receipt.
+        match self.open(blob)? {
+            Some(value) => Ok(Some(value)),
+            None => match self.store.small(blob)? {
+                Some(small) => self.decode(&small),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn decode(&self, small: &[u8]) -> Result<Option<Value>, Error> {
+        settle(decode::decode_slice(small, &|id| self.image(id)))
+    }
+
+    fn claim(&self, node: NodeId, op: &str) -> Result<Turn, Error> {
+        if self.store.is_read_only() {
+            return Ok(Turn::Yours(None));
+        }
+        Ok(match self.store.claim(node, op)? {
+            open::Turn::Done(found) => match answer(*found) {
+                Some(answer) => Turn::Done(Box::new(answer)),
+                None => Turn::Yours(None),
+            },
+            open::Turn::Yours(claim) => Turn::Yours(Some(claim)),
+            open::Turn::Theirs(holder) => Turn::Theirs(holder),
+        })
+    }
+
+    fn want(&self, node: NodeId) -> Result<(), Error> {
+        self.store.wait_marker(node)
+    }
+
+    fn begin(&self, goals: Vec<(String, NodeId)>) -> Result<Box<dyn Session>, Error> {
+        let (sender, receiver) = mpsc::channel();
+        let writer =
+            if self.store.is_read_only() { None } else { Some(self.store.writer(Some(sender))?) };
+        let live = self.store.begin_run(goals)?;
+        Ok(Box::new(Writing { writer, receiver, live }))
+    }
+}
+
+/// The writer of one run; its results are not evicted while it is there.
+struct Writing {
+    writer: Option<Writer>,
+    receiver: Receiver<Event>,
+    #[expect(dead_code, reason = "it keeps the run alive")]
+    live: Live,
+}
+
+impl Session for Writing {
+    fn write(&mut self, entry: Entry) -> Result<(), Error> {
+        match &self.writer {
+            Some(writer) => writer.submit(entry),
+            None => Ok(()),
+        }
+    }
+
+    fn stored(&mut self) -> Vec<NodeId> {
+        let stored = self.receiver.try_iter().filter_map(|event| match event {
+            Event::Stored { nodes, .. } => Some(nodes),
+            Event::Left { .. } => None,
+        });
+        stored.flatten().collect()
+    }
+
+    fn finish(&mut self) -> Result<u64, Arc<Error>> {
+        let Some(writer) = self.writer.take() else { return Ok(0) };
+        let summary = writer.finish().map_err(Arc::new)?;
+        match summary.error {
+            Some(error) => Err(error),
+            None => Ok(summary.left),
+        }
+    }
+}
+
+impl Parts for Encoded {
+    fn parts(&self) -> Vec<&[u8]> {
+        Encoded::parts(self)
+    }
+}
+
+/// Returns what a receipt says; a refusal whose word is of a later version says nothing.
+fn answer(found: Found) -> Option<Answer> {
+    let result = match found.receipt.outcome {
+        Outcome::Value(output) => Ok(output),
+        Outcome::Refused { code, args } => {
+            let args = args.iter().map(encode::value_of).collect::<Option<_>>()?;
+            Err(Refusal { code: Code::parse(&code)?, args })
+        }
+    };
+    Some(Answer { result, us: found.us })
+}
+
+/// A blob as the codec reads it. One whose bytes turn out to be bad is put aside.
+struct Opened<'a> {
+    store: &'a Store,
+    blob: Blob,
+}
+
+impl Source for Opened<'_> {
+    type Error = Error;
+
+    fn len(&self) -> u64 {
+        self.blob.len() as u64
+    }
+
+    fn prefix(&self, n: usize) -> Result<Vec<u8>, Error> {
+        self.blob.prefix(n).or_else(|error| self.spoilt(error))
+    }
+
+    fn fill(&self, out: &mut [u8]) -> Result<(), Error> {
+        self.blob.fill(out).or_else(|error| self.spoilt(error))
+    }
+}
+
+impl Opened<'_> {
+    fn spoilt<T>(&self, error: crate::store::object::error::Error) -> Result<T, Error> {
+        if error.is_damage() {
+            self.store.spoilt(&self.blob, &error)?;
+        }
+        Err(error.into())
+    }
+}
+
+/// Makes "not here" of all that means computing again.
+fn settle(decoded: Result<Value, CodecError<Error>>) -> Result<Option<Value>, Error> {
+    match decoded {
+        Ok(value) => Ok(Some(value)),
+        Err(CodecError::Source(Error::Object(error))) if error.is_damage() => Ok(None),
+        Err(CodecError::Source(error)) => Err(error),
+        Err(CodecError::Malformed(_) | CodecError::Missing(_)) => Ok(None),
+    }
+}
