@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::kernel::space::bin::{Binned, Bins, Id, SHORT};
 use crate::kernel::space::wide::{Task, widest};
-use crate::kernel::space::window::{Count, Pile, Squares, Tile, Widens, Work};
+use crate::kernel::space::window::{Count, Is, IsNot, Itself, Pile, Squares, Tile, Widens, Work};
 use crate::pool::Buffer;
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::grid::Grid;
@@ -133,7 +133,8 @@ fn tiled<I: Id, A: Count, C: Widens<A>, Q: Squares<C>, P: Widens<P>>(
     for (at, row) in out.chunks_exact_mut(nx).enumerate() {
         tiles[at % ny / height].push(row);
     }
-    let products: Vec<P> = binned.counts.iter().map(|count| P::exact(*count)).collect();
+    let counts = binned.counts.iter().copied().chain([0]);
+    let products: Vec<P> = counts.map(P::exact).collect();
     tiles.into_par_iter().enumerate().for_each(|(at, out)| {
         let [rx, ry, _] = setting.reach;
         let tile = Tile { start: at * height, end: ((at + 1) * height).min(ny), ny, nx, rx, ry };
@@ -164,6 +165,8 @@ impl<I: Id, A: Count, C: Widens<A>, Q: Squares<C>, P: Widens<P>> Task
 {
     type Out = ();
 
+    // Nothing that works on voxels stands in a closure that is not inlined: it would be compiled
+    // for the narrowest vectors.
     #[inline(always)]
     fn run(mut self) {
         let (tile, nz, rz) = (self.tile, self.setting.shape[2], self.setting.reach[2]);
@@ -184,6 +187,8 @@ impl<I: Id, A: Count, C: Widens<A>, Q: Squares<C>, P: Widens<P>> Task
         let mut product_work = Work::<P>::new(&tile);
         let mut product_fresh = vec![P::ZERO; places];
         let mut product = Pile::<P, P>::new(places, rz, nz);
+        // The last product stands for no bin.
+        let none = self.products.len() - 1;
         let mut looked_up = vec![P::ZERO; tile.rows().len() * tile.nx];
         for (number, group) in groups.iter().enumerate() {
             let last = number + 1 == groups.len();
@@ -198,16 +203,13 @@ impl<I: Id, A: Count, C: Widens<A>, Q: Squares<C>, P: Widens<P>> Task
                 }
                 for (bin, pile) in group.iter().zip(&mut piles) {
                     let bin = *bin;
-                    let enters = slice.filter(|_| self.has(z, bin)).map(|slice| {
-                        work.boxes(
-                            &tile,
-                            slice,
-                            #[inline(always)]
-                            |id| A::of(id == bin),
-                            &mut fresh,
-                        );
-                        &mut fresh
-                    });
+                    let enters = match slice {
+                        Some(slice) if self.has(z, bin) => {
+                            work.boxes(&tile, slice, Is(bin), &mut fresh);
+                            Some(&mut fresh)
+                        }
+                        _ => None,
+                    };
                     pile.turn(z, rz, enters);
                     if done.is_some() && !pile.is_empty() {
                         for (square, count) in squares.iter_mut().zip(pile.sum()) {
@@ -218,28 +220,15 @@ impl<I: Id, A: Count, C: Widens<A>, Q: Squares<C>, P: Widens<P>> Task
                 if !last {
                     continue;
                 }
-                let mut product_enters = None;
-                let enters = slice.map(|slice| {
-                    work.boxes(
-                        &tile,
-                        slice,
-                        #[inline(always)]
-                        |id| A::of(id != I::NONE),
-                        &mut fresh,
-                    );
+                let (mut enters, mut product_enters) = (None, None);
+                if let Some(slice) = slice {
+                    work.boxes(&tile, slice, IsNot(I::NONE), &mut fresh);
                     for (product, id) in looked_up.iter_mut().zip(slice) {
-                        *product = self.products.get(id.place()).copied().unwrap_or(P::ZERO);
+                        *product = self.products[id.place().min(none)];
                     }
-                    product_work.boxes(
-                        &tile,
-                        &looked_up,
-                        #[inline(always)]
-                        |p| p,
-                        &mut product_fresh,
-                    );
-                    product_enters = Some(&mut product_fresh);
-                    &mut fresh
-                });
+                    product_work.boxes(&tile, &looked_up, Itself, &mut product_fresh);
+                    (enters, product_enters) = (Some(&mut fresh), Some(&mut product_fresh));
+                }
                 all.turn(z, rz, enters);
                 product.turn(z, rz, product_enters);
                 if let Some(done) = done {
@@ -268,6 +257,17 @@ impl<I: Id, A, C: Count, Q: Count, P: Count> Correlate<'_, I, A, C, Q, P> {
 
     /// Returns the bins that the tile may have.
     fn present(&self) -> Vec<I> {
+        if let Some(rows) = &self.binned.rows {
+            let mut any = [0u64; 4];
+            for z in 0..self.setting.shape[2] {
+                for y in self.tile.rows() {
+                    let row = &rows[z * self.tile.ny + y];
+                    any = std::array::from_fn(|word| any[word] | row[word]);
+                }
+            }
+            let has = |id: &usize| any[id / 64] >> (id % 64) & 1 == 1;
+            return (0..self.binned.counts.len()).filter(has).map(I::at).collect();
+        }
         let mut present: Vec<I> = Vec::new();
         for z in 0..self.setting.shape[2] {
             let slice = self.slice(z);
