@@ -58,7 +58,7 @@ fn transformed<W: Word>(mask: &Mask, metric: &Metric) -> Volume {
     flat.par_chunks_mut(nx * ny).zip(border.words.par_chunks(stride * ny)).for_each_init(
         Scratch::default,
         |scratch, (out, words)| {
-            let places = Places::of(&words[..], stride);
+            let places = Places::of(words, stride);
             W::widest(Slice {
                 words,
                 nx,
