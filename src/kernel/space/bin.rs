@@ -26,6 +26,8 @@ pub trait Id: bytemuck::Pod + Ord + Send + Sync {
     const NONE: Self;
     /// Returns the place in a table.
     fn place(self) -> usize;
+    /// Returns the number of a place, which fits.
+    fn at(place: usize) -> Self;
 }
 
 impl Id for u8 {
@@ -35,6 +37,10 @@ impl Id for u8 {
     fn place(self) -> usize {
         self.into()
     }
+
+    fn at(place: usize) -> Self {
+        place as Self
+    }
 }
 
 impl Id for u32 {
@@ -43,6 +49,10 @@ impl Id for u32 {
     #[inline(always)]
     fn place(self) -> usize {
         self as usize
+    }
+
+    fn at(place: usize) -> Self {
+        place as Self
     }
 }
 
@@ -72,10 +82,11 @@ impl Bins {
         let value = f64::from(value);
         let place = (value - self.low) / self.delta;
         // All comparisons are false for NaN, which counts nowhere.
-        // Below 0 or NaN where the value lies outside: comparisons with NaN are false.
-        let inside = if self.low <= value { value < self.high } else { false };
-        let counts = if place < self.count { inside } else { false };
-        if counts && self.delta != 0.0 { place.trunc() } else { -1.0 }
+        // One choice after the other becomes vectors; comparisons with NaN are false.
+        let place = if self.delta == 0.0 { f64::NAN } else { place };
+        let place = if self.low <= value { place } else { f64::NAN };
+        let place = if value < self.high { place } else { f64::NAN };
+        if place < self.count { place.trunc() } else { -1.0 }
     }
 
     /// Sorts both images into bins whose numbers fit a byte.
@@ -196,9 +207,12 @@ impl Task for Sort<'_> {
 
     #[inline(always)]
     fn run(self) {
+        // Of 2^52 plus an integer the low bits are that integer; casts would not become vectors.
+        let shift = f64::from(1 << 26) * f64::from(1 << 26);
         for (id, value) in self.ids.iter_mut().zip(self.values) {
-            // -1 becomes 255, which is none.
-            *id = self.bins.of(*value) as i32 as u8;
+            let bin = self.bins.of(*value);
+            let bits = (bin + shift).to_bits() as u8;
+            *id = if bin >= 0.0 { bits } else { u8::NONE };
         }
     }
 }

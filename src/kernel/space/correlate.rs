@@ -1,23 +1,14 @@
 //! Local correlation of histograms.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
-use crate::kernel::space::bin::{Binned, Bins, Id, SHORT};
-use crate::kernel::space::wide::{Task, widest};
-use crate::kernel::space::window::{Count, Pile, Squares, Tile, Widens, Work};
-use crate::pool::Buffer;
+use crate::kernel::space::bin::{Bins, SHORT};
+use crate::kernel::space::tile::{Setting, tiled};
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::grid::Grid;
 use crate::value::mask::Mask;
 use crate::value::volume::Volume;
 
-/// Rows of one tile; more where the box is high, for its rows are read besides.
-const ROWS: usize = 16;
-/// Bytes that the piles of one tile may take.
-const PILES: usize = 1 << 23;
 /// Integers up to here are all f64.
 const EXACT: u128 = 1 << 53;
 /// More bins are refused: their count would no longer be exact.
@@ -107,242 +98,6 @@ pub fn correlation(
     Ok(Volume::f32(grid.clone(), voxels))
 }
 
-/// What all tiles share.
-struct Setting {
-    shape: [usize; 3],
-    reach: [usize; 3],
-    bins: f64,
-    /// S2.
-    sum: u64,
-    /// k Q2 - S2^2.
-    second: u128,
-    /// Are all numbers up to the root integers that f64 holds?
-    exact: bool,
-}
-
-/// `I` numbers bins, `A` counts in a slice's box, `C` in a box, `Q` holds sums of squares, `P` of
-/// products.
-fn tiled<I: Id, A: Count, C: Widens<A>, Q: Squares<C>, P: Widens<P>>(
-    binned: &Binned<I>,
-    setting: &Setting,
-) -> Buffer<f32> {
-    let [nx, ny, _] = setting.shape;
-    let height = ROWS.max(setting.reach[1]);
-    let mut out = Buffer::take(binned.ids.len());
-    let mut tiles: Vec<Vec<&mut [f32]>> = (0..ny.div_ceil(height)).map(|_| Vec::new()).collect();
-    for (at, row) in out.chunks_exact_mut(nx).enumerate() {
-        tiles[at % ny / height].push(row);
-    }
-    let products: Vec<P> = binned.counts.iter().map(|count| P::exact(*count)).collect();
-    tiles.into_par_iter().enumerate().for_each(|(at, out)| {
-        let [rx, ry, _] = setting.reach;
-        let tile = Tile { start: at * height, end: ((at + 1) * height).min(ny), ny, nx, rx, ry };
-        let products = &products;
-        widest(Correlate::<I, A, C, Q, P> {
-            binned,
-            setting,
-            products,
-            tile,
-            out,
-            counts: std::marker::PhantomData,
-        });
-    });
-    out
-}
-
-struct Correlate<'a, I, A, C, Q, P> {
-    binned: &'a Binned<I>,
-    setting: &'a Setting,
-    products: &'a [P],
-    tile: Tile,
-    out: Vec<&'a mut [f32]>,
-    counts: std::marker::PhantomData<(A, C, Q)>,
-}
-
-impl<I: Id, A: Count, C: Widens<A>, Q: Squares<C>, P: Widens<P>> Task
-    for Correlate<'_, I, A, C, Q, P>
-{
-    type Out = ();
-
-    #[inline(always)]
-    fn run(mut self) {
-        let (tile, nz, rz) = (self.tile, self.setting.shape[2], self.setting.reach[2]);
-        let places = tile.places();
-        let slots = (2 * rz + 1).min(nz);
-        let room = places * (slots * size_of::<A>() + size_of::<C>());
-        let present = self.present();
-        let together = (PILES / room).clamp(1, present.len().max(1));
-        let groups: Vec<&[I]> =
-            if present.is_empty() { vec![&[]] } else { present.chunks(together).collect() };
-        let once = groups.len() == 1;
-        let mut work = Work::<A>::new(&tile);
-        let mut fresh = vec![A::ZERO; places];
-        let mut piles: Vec<Pile<A, C>> =
-            (0..groups[0].len()).map(|_| Pile::new(places, rz, nz)).collect();
-        let mut squares = vec![Q::ZERO; if once { places } else { places * nz }];
-        let mut all = Pile::<A, C>::new(places, rz, nz);
-        let mut product_work = Work::<P>::new(&tile);
-        let mut product_fresh = vec![P::ZERO; places];
-        let mut product = Pile::<P, P>::new(places, rz, nz);
-        let mut looked_up = vec![P::ZERO; tile.rows().len() * tile.nx];
-        for (number, group) in groups.iter().enumerate() {
-            let last = number + 1 == groups.len();
-            piles.iter_mut().for_each(Pile::clear);
-            for z in 0..nz + rz {
-                let slice = (z < nz).then(|| self.slice(z));
-                let done = z.checked_sub(rz);
-                let at = if once { 0 } else { done.unwrap_or(0) * places };
-                let squares = &mut squares[at..at + places];
-                if once {
-                    squares.fill(Q::ZERO);
-                }
-                for (bin, pile) in group.iter().zip(&mut piles) {
-                    let bin = *bin;
-                    let enters = slice.filter(|_| self.has(z, bin)).map(|slice| {
-                        work.boxes(
-                            &tile,
-                            slice,
-                            #[inline(always)]
-                            |id| A::of(id == bin),
-                            &mut fresh,
-                        );
-                        &mut fresh
-                    });
-                    pile.turn(z, rz, enters);
-                    if done.is_some() && !pile.is_empty() {
-                        for (square, count) in squares.iter_mut().zip(pile.sum()) {
-                            *square = square.plus(Q::square(*count));
-                        }
-                    }
-                }
-                if !last {
-                    continue;
-                }
-                let mut product_enters = None;
-                let enters = slice.map(|slice| {
-                    work.boxes(
-                        &tile,
-                        slice,
-                        #[inline(always)]
-                        |id| A::of(id != I::NONE),
-                        &mut fresh,
-                    );
-                    for (product, id) in looked_up.iter_mut().zip(slice) {
-                        *product = self.products.get(id.place()).copied().unwrap_or(P::ZERO);
-                    }
-                    product_work.boxes(
-                        &tile,
-                        &looked_up,
-                        #[inline(always)]
-                        |p| p,
-                        &mut product_fresh,
-                    );
-                    product_enters = Some(&mut product_fresh);
-                    &mut fresh
-                });
-                all.turn(z, rz, enters);
-                product.turn(z, rz, product_enters);
-                if let Some(done) = done {
-                    self.finish(done, all.sum(), squares, product.sum());
-                }
-            }
-        }
-    }
-}
-
-impl<I: Id, A, C: Count, Q: Count, P: Count> Correlate<'_, I, A, C, Q, P> {
-    /// Returns the bins of the rows of slice `z` that the tile looks at.
-    #[inline(always)]
-    fn slice(&self, z: usize) -> &[I] {
-        let Range { start, end } = self.tile.rows();
-        let first = z * self.tile.ny;
-        &self.binned.ids[(first + start) * self.tile.nx..(first + end) * self.tile.nx]
-    }
-
-    /// Says whether slice `z` may have the bin in the rows that the tile looks at.
-    fn has(&self, z: usize, bin: I) -> bool {
-        let Some(rows) = &self.binned.rows else { return true };
-        let (word, bit) = (bin.place() / 64, bin.place() % 64);
-        self.tile.rows().any(|y| rows[z * self.tile.ny + y][word] >> bit & 1 == 1)
-    }
-
-    /// Returns the bins that the tile may have.
-    fn present(&self) -> Vec<I> {
-        let mut present: Vec<I> = Vec::new();
-        for z in 0..self.setting.shape[2] {
-            let slice = self.slice(z);
-            // Most voxels have the bin of the one before them.
-            let mut before = I::NONE;
-            let mut found: Vec<I> = Vec::new();
-            for id in slice {
-                if *id != before {
-                    before = *id;
-                    found.push(before);
-                }
-            }
-            found.sort_unstable();
-            found.dedup();
-            present.extend(found.into_iter().filter(|id| *id != I::NONE));
-            present.sort_unstable();
-            present.dedup();
-        }
-        present
-    }
-
-    /// Writes slice `z` from S1, Q and P.
-    #[inline(always)]
-    fn finish(&mut self, z: usize, sums: &[C], squares: &[Q], products: &[P]) {
-        let Setting { bins, sum, second, exact, .. } = *self.setting;
-        let rows = self.tile.end - self.tile.start;
-        let stride = self.tile.stride();
-        let (second_sum, root) = (sum as f64, (second as f64).sqrt());
-        for (y, out) in self.out[z * rows..][..rows].iter_mut().enumerate() {
-            let sums = &sums[y * stride..][..out.len()];
-            let squares = &squares[y * stride..][..out.len()];
-            let products = &products[y * stride..][..out.len()];
-            let numbers = sums.iter().zip(squares).zip(products);
-            if exact {
-                let both = if second == 0 { 1.0 } else { 0.0 };
-                let one = if second == 0 { 0.0 } else { 1.0 };
-                for (out, ((sum, square), product)) in out.iter_mut().zip(numbers) {
-                    let sum = sum.float();
-                    // Integers below 2^53, so none of these steps rounds.
-                    let above = bins * product.float() - sum * second_sum;
-                    let first = bins * square.float() - sum * sum;
-                    let ratio = above / (first.sqrt() * root);
-                    let constant = if first == 0.0 { both } else { 0.0 };
-                    let varies = first != 0.0 && one != 0.0;
-                    *out = if varies { ratio as f32 } else { constant };
-                }
-            } else {
-                for (out, ((sum, square), product)) in out.iter_mut().zip(numbers) {
-                    *out = ratio(
-                        bins as u128,
-                        [sum.whole(), self.setting.sum.into()],
-                        product.whole(),
-                        [square.whole(), second],
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// Returns the correlation from k, both S, P, Q and k Q2 - S2^2, for numbers of any size.
-fn ratio(k: u128, [s1, s2]: [u128; 2], product: u128, [square, second]: [u128; 2]) -> f32 {
-    let first = k * square - s1 * s1;
-    match (first == 0, second == 0) {
-        (true, true) => 1.0,
-        (false, false) => {
-            let (plus, minus) = (k * product, s1 * s2);
-            let size = plus.abs_diff(minus) as f64;
-            let above = if plus < minus { -size } else { size };
-            (above / ((first as f64).sqrt() * (second as f64).sqrt())) as f32
-        }
-        _ => 0.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -351,6 +106,7 @@ mod tests {
 
     use super::*;
     use crate::kernel::space::sample;
+    use crate::kernel::space::tile::ratio;
 
     /// The definition, box by box.
     fn defined(a: &[f32], b: &[f32], within: &Mask, options: &Options) -> Vec<u32> {

@@ -48,18 +48,22 @@ fn transformed<W: Word>(mask: &Mask, metric: &Metric) -> Volume {
         .zip(metric.weights)
         .map(|(n, weight)| (0..n as i64).map(|d| W::of(d * d * weight)).collect::<Vec<W>>());
     let tables: Vec<Vec<W>> = tables.collect();
-    let turned: Vec<W> = tables[0].iter().rev().copied().collect();
+    // The squares of n-1, ..., 1, 0, 1, ..., n-1.
+    let mirrored = |axis: usize| -> Vec<W> {
+        let table: &Vec<W> = &tables[axis];
+        table.iter().rev().chain(&table[1..]).copied().collect()
+    };
+    let (along_x, along_y, along_z) = (mirrored(0), mirrored(1), mirrored(2));
     let mut flat = Buffer::<W>::take(mask.grid.voxels());
     flat.par_chunks_mut(nx * ny).zip(border.words.par_chunks(stride * ny)).for_each_init(
         Scratch::default,
         |scratch, (out, words)| {
-            let rows = (0..ny).filter(|y| words[y * stride..][..stride].iter().any(|w| *w != 0));
-            let places = Places::new(rows.collect(), ny);
+            let places = Places::of(words, stride);
             W::widest(Slice {
                 words,
                 nx,
-                gaps: [&tables[0], &turned],
-                squares: &tables[1],
+                gaps: &along_x,
+                squares: &along_y,
                 weight: metric.weights[1],
                 places: &places,
                 scratch,
@@ -67,9 +71,7 @@ fn transformed<W: Word>(mask: &Mask, metric: &Metric) -> Volume {
             });
         },
     );
-    let slices =
-        (0..nz).filter(|z| border.words[z * stride * ny..][..stride * ny].iter().any(|w| *w != 0));
-    let places = Places::new(slices.collect(), nz);
+    let places = Places::of(&border.words, stride * ny);
     let mut out = Buffer::<f32>::take(mask.grid.voxels());
     // The rows of one y, over all slices, are one task.
     let mut rows: Vec<Vec<&mut [f32]>> = (0..ny).map(|_| Vec::with_capacity(nz)).collect();
@@ -83,7 +85,7 @@ fn transformed<W: Word>(mask: &Mask, metric: &Metric) -> Volume {
             stride,
             shape: [nx, ny],
             y,
-            squares: &tables[2],
+            squares: &along_z,
             metric,
             places: &places,
             scratch,
@@ -126,17 +128,21 @@ impl<W: Word> Scratch<W> {
     }
 }
 
-/// The candidates along a line: places that are not infinitely far.
+/// The candidates along a line: from the first place that is not infinitely far to the last.
 struct Places {
-    at: Vec<usize>,
-    /// Candidates before each place, and before the end.
-    before: Vec<usize>,
+    first: usize,
+    /// Of each candidate: is it not infinitely far?
+    near: Vec<bool>,
 }
 
 impl Places {
-    fn new(at: Vec<usize>, n: usize) -> Self {
-        let before = (0..=n).map(|place| at.partition_point(|at| *at < place)).collect();
-        Self { at, before }
+    /// Looks at words, so many for each place.
+    fn of(words: &[u64], each: usize) -> Self {
+        let near = words.chunks_exact(each).map(|words| words.iter().any(|word| *word != 0));
+        let near: Vec<bool> = near.collect();
+        let first = near.iter().position(|near| *near).unwrap_or(0);
+        let end = near.iter().rposition(|near| *near).map_or(0, |last| last + 1);
+        Self { first, near: near[first.min(end)..end].to_vec() }
     }
 }
 
@@ -144,8 +150,9 @@ impl Places {
 struct Slice<'a, W> {
     words: &'a [u64],
     nx: usize,
-    /// Squares along x, and the same backwards.
-    gaps: [&'a [W]; 2],
+    /// Squares along x, mirrored.
+    gaps: &'a [W],
+    /// Squares along y, mirrored.
     squares: &'a [W],
     weight: i64,
     places: &'a Places,
@@ -156,7 +163,7 @@ struct Slice<'a, W> {
 impl<W: Word> LaneTask<W> for Slice<'_, W> {
     #[inline(always)]
     fn run<L: Lanes<Word = W>>(self, lanes: L) {
-        let (candidates, nx) = (self.places.at.len(), self.nx);
+        let (candidates, nx) = (self.places.near.len(), self.nx);
         let (ny, stride) = (self.out.len() / nx, nx.div_ceil(64));
         if candidates == 0 {
             // An empty slice is no candidate along z, so nobody reads it.
@@ -164,16 +171,25 @@ impl<W: Word> LaneTask<W> for Slice<'_, W> {
         }
         let scratch = self.scratch;
         scratch.prepare(nx, candidates, ny);
-        for (at, y) in self.places.at.iter().enumerate() {
-            fill(&self.words[y * stride..][..stride], self.gaps, &mut scratch.row[..nx]);
+        for (at, near) in self.places.near.iter().enumerate() {
+            let words = &self.words[(self.places.first + at) * stride..][..stride];
+            if *near {
+                fill(words, self.gaps, &mut scratch.row[..nx]);
+            } else {
+                scratch.row.fill(W::FAR);
+            }
             scratch.deal(nx, at, candidates);
         }
         for (block, from) in (0..nx).step_by(LANES).enumerate() {
             let values = &scratch.blocks[block * candidates..][..candidates];
-            least(lanes, values, self.places, self.squares, self.weight, &mut scratch.line);
+            least(lanes, values, self.places.first, self.squares, self.weight, &mut scratch.line);
             let width = LANES.min(nx - from);
             for (line, out) in scratch.line.iter().zip(self.out.chunks_exact_mut(nx)) {
-                out[from..from + width].copy_from_slice(&line[..width]);
+                if width == LANES {
+                    out[from..from + LANES].copy_from_slice(line);
+                } else {
+                    out[from..].copy_from_slice(&line[..width]);
+                }
             }
         }
     }
@@ -197,30 +213,40 @@ impl<W: Word> LaneTask<W> for Rows<'_, W> {
     #[inline(always)]
     fn run<L: Lanes<Word = W>>(mut self, lanes: L) {
         let [nx, ny] = self.shape;
-        let (candidates, nz) = (self.places.at.len(), self.out.len());
+        let (candidates, nz) = (self.places.near.len(), self.out.len());
         let scratch = self.scratch;
         scratch.prepare(nx, candidates, nz);
-        for (at, z) in self.places.at.iter().enumerate() {
-            scratch.row[..nx].copy_from_slice(&self.flat[(z * ny + self.y) * nx..][..nx]);
+        for (at, near) in self.places.near.iter().enumerate() {
+            if *near {
+                let row = (self.places.first + at) * ny + self.y;
+                scratch.row[..nx].copy_from_slice(&self.flat[row * nx..][..nx]);
+            } else {
+                scratch.row.fill(W::FAR);
+            }
             scratch.deal(nx, at, candidates);
         }
         let short = self.metric.scale == 1.0 && self.metric.reach < EXACT;
         for (block, from) in (0..nx).step_by(LANES).enumerate() {
             let values = &scratch.blocks[block * candidates..][..candidates];
             let weight = self.metric.weights[2];
-            least(lanes, values, self.places, self.squares, weight, &mut scratch.line);
+            least(lanes, values, self.places.first, self.squares, weight, &mut scratch.line);
             for (z, out) in self.out.iter_mut().enumerate() {
                 let word = self.words[(z * ny + self.y) * self.stride + from / 64] >> (from % 64);
                 let line = &scratch.line[z];
-                let mm: [f32; LANES] = std::array::from_fn(|lane| {
-                    let mm = if short {
-                        (line[lane].wide() as i32 as f32).sqrt()
-                    } else {
-                        self.metric.mm(line[lane].wide())
-                    };
+                let mut mm = [0.0f32; LANES];
+                if short {
+                    for (mm, squared) in mm.iter_mut().zip(line) {
+                        *mm = (squared.wide() as i32 as f32).sqrt();
+                    }
+                } else {
+                    for (mm, squared) in mm.iter_mut().zip(line) {
+                        *mm = self.metric.mm(squared.wide());
+                    }
+                }
+                for (lane, mm) in mm.iter_mut().enumerate() {
                     let sign = (word as u32 >> lane & 1) << 31;
-                    f32::from_bits(mm.to_bits() | sign)
-                });
+                    *mm = f32::from_bits(mm.to_bits() | sign);
+                }
                 let width = LANES.min(nx - from);
                 if width == LANES {
                     out[from..from + LANES].copy_from_slice(&mm);
@@ -234,8 +260,9 @@ impl<W: Word> LaneTask<W> for Rows<'_, W> {
 
 /// Writes for each voxel of a row the squared distance to the nearest true one; there is one.
 #[inline(always)]
-fn fill<W: Word>(words: &[u64], [squares, turned]: [&[W]; 2], row: &mut [W]) {
+fn fill<W: Word>(words: &[u64], mirrored: &[W], row: &mut [W]) {
     let nx = row.len();
+    let (turned, squares) = (&mirrored[..nx], &mirrored[nx - 1..]);
     // `turned[nx - 1 - d]` is the square of d.
     let mut before = None;
     for (at, word) in words.iter().enumerate() {
@@ -261,15 +288,15 @@ fn fill<W: Word>(words: &[u64], [squares, turned]: [&[W]; 2], row: &mut [W]) {
     }
 }
 
-/// Sets `line[y]` to the least of `values[j] + squares[|y - places.at[j]|]`, in each lane.
+/// Sets `line[y]` to the least of `values[j]` plus the square of `y - start - j`, in each lane.
 ///
 /// The first best candidate of y never lies before that of y - 1, so that of the middle bounds both
-/// halves: the bounds of a group are those of all its lanes.
+/// halves: the bounds of a group are those of all its lanes. `squares` is mirrored.
 #[inline(always)]
 fn least<L: Lanes>(
     lanes: L,
     values: &[Group<L::Word>],
-    places: &Places,
+    start: usize,
     squares: &[L::Word],
     weight: i64,
     line: &mut [Group<L::Word>],
@@ -283,45 +310,37 @@ fn least<L: Lanes>(
         count -= 1;
         let (from, to, mut first, mut last) = waiting[count];
         let y = usize::midpoint(from, to);
-        let at = |j: usize| squares[y.abs_diff(places.at[j])];
-        let value = |j: usize| lanes.add(lanes.load(&values[j]), lanes.splat(at(j)));
+        // The squares to the candidates, in their order.
+        let squares = &squares[n - 1 + start - y..][..values.len()];
         if last - first >= CLIP && weight > 0 {
             // No candidate further off than the farthest lane's distance can be the best.
-            let close = places.before[y].clamp(first, last);
-            let mut bound = lanes.min(value(first), value(last));
-            bound = lanes.min(bound, value(close));
-            if close > first {
-                bound = lanes.min(bound, value(close - 1));
-            }
-            let mut bounds = [L::Word::FAR; LANES];
-            lanes.store(bound, &mut bounds);
-            let most = bounds.iter().fold(bounds[0], |most, b| if *b > most { *b } else { most });
+            let close = y.saturating_sub(start).clamp(first, last);
+            let mut bound = value(lanes, &values[first], squares[first]);
+            bound = lanes.min(bound, value(lanes, &values[last], squares[last]));
+            bound = lanes.min(bound, value(lanes, &values[close], squares[close]));
+            let (_, most) = ends(lanes, bound);
             let reach = (most.wide() as f64 / weight as f64).sqrt() as usize + 1;
-            first = first.max(places.before[y.saturating_sub(reach)]);
-            last = last.min(places.before[(y + reach + 1).min(n)].max(1) - 1);
+            first = first.max(y.saturating_sub(reach + start));
+            last = last.min((y + reach).saturating_sub(start));
         }
+        let mut best = value(lanes, &values[first], squares[first]);
+        let rest = values[first + 1..=last].iter().zip(&squares[first + 1..=last]);
         if to - from == 1 {
-            let mut best = value(first);
-            for j in first + 1..=last {
-                best = lanes.min(best, value(j));
+            for (group, square) in rest {
+                best = lanes.min(best, value(lanes, group, *square));
             }
             lanes.store(best, &mut line[y]);
             continue;
         }
-        let mut best = value(first);
         let mut place = lanes.splat(L::Word::of(first as i64));
-        for j in first + 1..=last {
-            let index = lanes.splat(L::Word::of(j as i64));
-            (best, place) = lanes.nearer(best, place, value(j), index);
+        let one = lanes.splat(L::Word::of(1));
+        let mut index = place;
+        for (group, square) in rest {
+            index = lanes.add(index, one);
+            (best, place) = lanes.nearer(best, place, value(lanes, group, *square), index);
         }
         lanes.store(best, &mut line[y]);
-        let mut spots = [L::Word::FAR; LANES];
-        lanes.store(place, &mut spots);
-        let (mut low, mut high) = (spots[0], spots[0]);
-        for spot in spots {
-            low = if spot < low { spot } else { low };
-            high = if spot > high { spot } else { high };
-        }
+        let (low, high) = ends(lanes, place);
         let (_, _, first, last) = waiting[count];
         if y > from {
             waiting[count] = (from, y, first, high.wide() as usize);
@@ -332,6 +351,24 @@ fn least<L: Lanes>(
             count += 1;
         }
     }
+}
+
+#[inline(always)]
+fn value<L: Lanes>(lanes: L, group: &Group<L::Word>, square: L::Word) -> L::V {
+    lanes.add(lanes.load(group), lanes.splat(square))
+}
+
+/// Returns the least and the greatest of the lanes.
+#[inline(always)]
+fn ends<L: Lanes>(lanes: L, v: L::V) -> (L::Word, L::Word) {
+    let mut group = [L::Word::FAR; LANES];
+    lanes.store(v, &mut group);
+    let (mut low, mut high) = (group[0], group[0]);
+    for word in group {
+        low = if word < low { word } else { low };
+        high = if word > high { word } else { high };
+    }
+    (low, high)
 }
 
 #[cfg(test)]

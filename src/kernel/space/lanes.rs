@@ -198,9 +198,15 @@ mod x86 {
                 #[inline(always)]
                 fn load(self, group: &Group<$word>) -> Self::V {
                     let from = group.as_ptr();
+                    // Loops, for a closure that is not inlined would not have the instructions.
                     // SAFETY: `self` exists only where the instruction does; the vectors lie one
                     // behind the other inside the group; the load needs no alignment.
-                    std::array::from_fn(|at| unsafe { $load(from.add(at * (16 / $count)).cast()) })
+                    let mut v = [unsafe { $load(from.cast()) }; $count];
+                    for (at, v) in v.iter_mut().enumerate().skip(1) {
+                        // SAFETY: as above.
+                        *v = unsafe { $load(from.add(at * (16 / $count)).cast()) };
+                    }
+                    v
                 }
 
                 #[inline(always)]
@@ -213,18 +219,22 @@ mod x86 {
                 }
 
                 #[inline(always)]
-                fn add(self, a: Self::V, b: Self::V) -> Self::V {
-                    // SAFETY: `self` exists only where the instruction does.
-                    std::array::from_fn(|at| unsafe { $add(a[at], b[at]) })
+                fn add(self, mut a: Self::V, b: Self::V) -> Self::V {
+                    for (a, b) in a.iter_mut().zip(b) {
+                        // SAFETY: `self` exists only where the instruction does.
+                        *a = unsafe { $add(*a, b) };
+                    }
+                    a
                 }
 
                 #[inline(always)]
                 fn min(self, a: Self::V, b: Self::V) -> Self::V {
-                    std::array::from_fn(|at| {
-                        let ($a, $b) = (a[at], b[at]);
+                    let mut least = a;
+                    for (least, ($a, $b)) in least.iter_mut().zip(a.into_iter().zip(b)) {
                         // SAFETY: `self` exists only where the instruction does.
-                        unsafe { $min }
-                    })
+                        *least = unsafe { $min };
+                    }
+                    least
                 }
 
                 #[inline(always)]

@@ -3,8 +3,8 @@
 //! Begin with [`list`], what the language calls them. [`neighbour`] grows and shrinks masks by one
 //! voxel; [`run`] finds components, which [`component`] uses. [`weight`] makes distances integers,
 //! [`distance`] computes them, [`ball`] only asks which are below a radius, [`fused`] turns
-//! thresholded distances into that question. [`correlate`] is local correlation with [`bin`] and
-//! [`window`] below it; [`gradient`] and [`extract`] stand alone. [`wide`] and [`lanes`] hold the
+//! thresholded distances into that question. [`correlate`] is local correlation with [`tile`],
+//! [`bin`] and [`window`] below it; [`gradient`] and [`extract`] stand alone. [`wide`] and [`lanes`] hold the
 //! vector instructions, the only unsafe code here.
 //!
 //! Sums are of integers until one last rounding, so neither the order of work nor the width of
@@ -29,6 +29,7 @@ pub mod neighbour;
 pub mod run;
 #[cfg(test)]
 pub mod sample;
+pub mod tile;
 pub mod weight;
 pub mod wide;
 pub mod window;

@@ -97,6 +97,45 @@ macro_rules! wider {
 
 wider!(u8 to u16 u16 to u16 u16 to u32 u32 to u32 u32 to u64 u64 to u64 u64 to u128 u128 to u128);
 
+/// What is summed of each voxel; no closure, for those are not sure to be inlined.
+pub trait Summed<I, A>: Copy {
+    /// Returns it.
+    fn of(self, item: I) -> A;
+}
+
+/// 1 where the voxel is this.
+#[derive(Clone, Copy)]
+pub struct Is<I>(pub I);
+
+/// 1 where the voxel is not this.
+#[derive(Clone, Copy)]
+pub struct IsNot<I>(pub I);
+
+/// The voxel.
+#[derive(Clone, Copy)]
+pub struct Itself;
+
+impl<I: Copy + PartialEq, A: Count> Summed<I, A> for Is<I> {
+    #[inline(always)]
+    fn of(self, item: I) -> A {
+        A::of(item == self.0)
+    }
+}
+
+impl<I: Copy + PartialEq, A: Count> Summed<I, A> for IsNot<I> {
+    #[inline(always)]
+    fn of(self, item: I) -> A {
+        A::of(item != self.0)
+    }
+}
+
+impl<A> Summed<A, A> for Itself {
+    #[inline(always)]
+    fn of(self, item: A) -> A {
+        item
+    }
+}
+
 /// The rows of a tile that a plane is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Tile {
@@ -150,7 +189,7 @@ impl<A: Count> Work<A> {
         Self { column: vec![A::ZERO; tile.nx], padded: zeros(), doubled: spare(), other: spare() }
     }
 
-    /// Writes the sums of `value` over the boxes of one slice to `out`.
+    /// Writes the sums of `summed` over the boxes of one slice to `out`.
     ///
     /// `slice` holds the tile's [`Tile::rows`].
     #[inline(always)]
@@ -158,7 +197,7 @@ impl<A: Count> Work<A> {
         &mut self,
         tile: &Tile,
         slice: &[I],
-        value: impl Fn(I) -> A,
+        summed: impl Summed<I, A>,
         out: &mut [A],
     ) {
         let Tile { start, end, ny, nx, rx, ry } = *tile;
@@ -168,7 +207,7 @@ impl<A: Count> Work<A> {
         column.fill(A::ZERO);
         for y in first..(start + ry + 1).min(ny) {
             for (sum, item) in column.iter_mut().zip(row(y)) {
-                *sum = sum.plus(value(*item));
+                *sum = sum.plus(summed.of(*item));
             }
         }
         let stride = tile.stride();
@@ -180,17 +219,17 @@ impl<A: Count> Work<A> {
                 (true, Some(leaves)) => {
                     let rows = row(enters).iter().zip(row(leaves));
                     for (sum, (enters, leaves)) in column.iter_mut().zip(rows) {
-                        *sum = sum.plus(value(*enters)).minus(value(*leaves));
+                        *sum = sum.plus(summed.of(*enters)).minus(summed.of(*leaves));
                     }
                 }
                 (true, None) => {
                     for (sum, item) in column.iter_mut().zip(row(enters)) {
-                        *sum = sum.plus(value(*item));
+                        *sum = sum.plus(summed.of(*item));
                     }
                 }
                 (false, Some(leaves)) => {
                     for (sum, item) in column.iter_mut().zip(row(leaves)) {
-                        *sum = sum.minus(value(*item));
+                        *sum = sum.minus(summed.of(*item));
                     }
                 }
                 (false, None) => {}
