@@ -307,6 +307,7 @@ impl Sealer {
             let (writer, name) = (sealed.span.writer, sealed.span.name);
             rows.push((SegmentRow { writer, name, proof: Some(sealed.proof), bad: None }, of));
             floor.head = Head { seq: name.last, hash: sealed.span.after };
+            floor.last = Some(name);
         }
         if let Some(alone) = alone {
             *guard(alone) = floor;
