@@ -132,6 +132,13 @@ impl Index for Sqlite {
             while let Some(row) = rows.next()? {
                 spots.push(spot(row)?);
             }
+            spots.sort_unstable();
+            // Told again, a segment's rows may lie in both tables.
+            if table == Table::Small {
+                spots.dedup_by_key(|spot| spot.segment);
+            } else {
+                spots.dedup();
+            }
             Ok(spots)
         })
     }
@@ -329,6 +336,7 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<Segme
         connection.prepare_cached("delete from pin where segment = ?")?.execute([id])?;
     }
     let mut ids = Vec::with_capacity(change.segments.len());
+    let mut fresh = 0i64;
     for (row, rows) in &change.segments {
         let key = params![
             &row.writer.0[..],
@@ -363,22 +371,28 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<Segme
                 row.bad,
                 id
             ])?;
-        for (table, rows) in [("node", &rows.nodes), ("cut", &rows.cuts), ("small", &rows.smalls)] {
-            // SQLite compares signed numbers; sorted its way, each page is visited once.
+        for ((table, _), rows) in
+            schema::NARROW.into_iter().zip([&rows.nodes, &rows.cuts, &rows.smalls])
+        {
+            // The database compares signed numbers; sorted its way, each page is visited once.
             let mut sorted: Vec<(i64, u64)> =
                 rows.iter().map(|(key, position)| (*key as i64, *position)).collect();
             sorted.sort_unstable();
             let mut insert = connection
-                .prepare_cached(&format!("insert or ignore into {table} values (?, ?, ?)"))?;
+                .prepare_cached(&format!("insert or ignore into {table}_new values (?, ?, ?)"))?;
             for (key, position) in sorted {
                 insert.execute([key, id, position as i64])?;
             }
+            fresh += rows.len() as i64;
         }
         let mut pin = connection.prepare_cached("insert or ignore into pin values (?, ?)")?;
         for position in &rows.pins {
             pin.execute([id, *position as i64])?;
         }
         ids.push(id);
+    }
+    if fresh > 0 {
+        merge(connection, fresh)?;
     }
     for (folder, stamp) in &change.stamps {
         let (writer, number): (&[u8], i64) = match folder {
@@ -420,13 +434,36 @@ fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<Segme
     Ok(ids)
 }
 
+/// Counts fresh rows, and merges them into the big tables when there are many.
+fn merge(connection: &Connection, fresh: i64) -> rusqlite::Result<()> {
+    let rows: i64 = connection
+        .prepare_cached("update fresh set rows = rows + ? returning rows")?
+        .query_row([fresh], |row| row.get(0))?;
+    if rows < schema::FRESH {
+        return Ok(());
+    }
+    for (table, _) in schema::NARROW {
+        connection.execute_batch(&format!(
+            "insert or ignore into {table} select * from {table}_new; delete from {table}_new;"
+        ))?;
+    }
+    connection.execute_batch("update fresh set rows = 0")
+}
+
 fn select(table: Table) -> &'static str {
     match table {
         Table::Node => {
-            "select segment, position from node where key = ? order by segment, position"
+            "select segment, position from node_new where key = ?1
+             union all select segment, position from node where key = ?1"
         }
-        Table::Cut => "select segment, position from cut where key = ? order by segment, position",
-        Table::Small => "select segment, position from small where key = ? order by segment",
+        Table::Cut => {
+            "select segment, position from cut_new where key = ?1
+             union all select segment, position from cut where key = ?1"
+        }
+        Table::Small => {
+            "select segment, position from small_new where key = ?1
+             union all select segment, position from small where key = ?1"
+        }
     }
 }
 
