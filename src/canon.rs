@@ -251,6 +251,17 @@ pub fn read(bytes: &[u8]) -> Result<Tree, Error> {
     Ok(tree)
 }
 
+/// Returns how many bytes the shortest head with this argument has.
+fn head_len(argument: u64) -> usize {
+    match argument {
+        0..=23 => 1,
+        24..=0xff => 2,
+        0x100..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
 /// Reads canonical items one behind the other and remembers where it is.
 pub struct Reader<'a> {
     bytes: &'a [u8],
@@ -274,12 +285,22 @@ impl<'a> Reader<'a> {
         let mut decoder = Decoder::from(rest);
         let header = decoder.pull().map_err(|_| Error::Malformed("cut short, or not a head"))?;
         let used = decoder.offset();
-        let mut again = Vec::with_capacity(9);
-        match header {
-            Header::Float(number) if number.is_nan() => again.extend_from_slice(&[0xf9, 0x7e, 0]),
-            _ => Encoder::from(&mut again).push(header).expect("writing into memory cannot fail"),
-        }
-        if again != rest[..used] {
+        let is_shortest = match header {
+            Header::Positive(number) => used == head_len(number),
+            Header::Bytes(Some(len))
+            | Header::Text(Some(len))
+            | Header::Array(Some(len))
+            | Header::Map(Some(len)) => used == head_len(len as u64),
+            _ => {
+                let mut again = Writer::new();
+                match header {
+                    Header::Float(number) => again.float(number),
+                    header => again.push(header),
+                }
+                again.out == rest[..used]
+            }
+        };
+        if !is_shortest {
             return Err(Error::Malformed("a head that is not the shortest"));
         }
         self.at += used;

@@ -4,7 +4,7 @@
 //! what: receipts, records, segments), [`index`] (where to find what the log says), [`lock`],
 //! [`fault`] (counts the steps that reach the disk). Above them: [`place`] (where a store is),
 //! [`open`] (the handle), [`writer`] (who writes), [`lookup`] (node to receipt to bytes), [`claim`]
-//! (whose turn it is), [`entry`], [`commit`] and [`seal`] (results on their way to the disk), [`memo`] (files
+//! (whose turn it is), [`entry`], [`commit`], [`item`] and [`seal`] (results on their way to the disk), [`memo`] (files
 //! outside), [`runs`] (what is going on), [`verify`] (everything checked again), [`error`].
 //!
 //! Imports `id`, `canon` and `pool`. The store never looks into a value. The order of writing is
@@ -16,6 +16,7 @@ pub mod entry;
 pub mod error;
 pub mod fault;
 pub mod index;
+pub mod item;
 pub mod lock;
 pub mod log;
 pub mod lookup;

@@ -9,8 +9,9 @@ use crate::store::claim::Claim;
 use crate::store::entry::{Entry, Event, Inputs, Made, Parts, Ran, Summary, What};
 use crate::store::error::{Error, io_error};
 use crate::store::fault;
-use crate::store::index::ask::{Change, ObjectRow, Rows, SegmentRow, Table};
+use crate::store::index::ask::{Change, Rows, SegmentRow, Table};
 use crate::store::index::fill::Keys;
+use crate::store::item::{Item, again, look_again, rows_of_objects};
 use crate::store::lock::{self, Lock};
 use crate::store::log::append::{self, Head};
 use crate::store::log::receipt::Receipt;
@@ -18,26 +19,10 @@ use crate::store::log::record::{Body, Draft, Run};
 use crate::store::log::segment;
 use crate::store::lookup::Answer;
 use crate::store::memo::now_ns;
-use crate::store::object::disk;
 use crate::store::object::objects::Pending;
 use crate::store::object::proof::Proof;
 use crate::store::open::{Kind, Store, guard};
 use crate::store::writer::Floor;
-
-/// An entry whose objects lie in dot-temporaries.
-struct Item {
-    node: Option<NodeId>,
-    body: Option<Body>,
-    lam: u64,
-    keys: Keys,
-    /// Objects that come with it, and their bytes for the case that they must be written again.
-    objects: Vec<(BlobId, Box<dyn Parts>)>,
-    /// All objects that must be here for the record to be true.
-    needs: Vec<BlobId>,
-    us: u64,
-    settles: bool,
-    claim: Option<Claim>,
-}
 
 /// Gathers a batch and seals it.
 pub(in crate::store) struct Sealer {
@@ -307,6 +292,7 @@ impl Sealer {
             let (writer, name) = (sealed.span.writer, sealed.span.name);
             rows.push((SegmentRow { writer, name, proof: Some(sealed.proof), bad: None }, of));
             floor.head = Head { seq: name.last, hash: sealed.span.after };
+            floor.last = Some(name);
         }
         if let Some(alone) = alone {
             *guard(alone) = floor;
@@ -348,78 +334,6 @@ impl Sealer {
             self.events = None;
         }
     }
-}
-
-/// Writes all objects of a batch again, from the start.
-fn again(store: &Store, batch: &[Item]) -> Result<HashMap<BlobId, Proof>, Error> {
-    let objects = batch.iter().flat_map(|item| &item.objects);
-    let pending = objects
-        .map(|(_, object)| store.objects.put(&object.parts()))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(store.objects.settle(pending)?.into_iter().collect())
-}
-
-/// Looks once more at every object of the batch and at those that its receipts mention.
-///
-/// What is gone is written again while its value is at hand. What was here before without our
-/// doing is proved and made durable: who wrote it may have died before its last sync.
-fn look_again(
-    store: &Store,
-    batch: &[Item],
-    proofs: &mut HashMap<BlobId, Proof>,
-) -> Result<(), Error> {
-    let mut pending = Vec::new();
-    for (id, object) in batch.iter().flat_map(|item| &item.objects) {
-        let now = store.objects.stat(*id)?;
-        if now.is_none() || proofs.get(id) != now.as_ref() {
-            proofs.remove(id);
-            pending.push(store.objects.put(&object.parts())?);
-        }
-    }
-    if !pending.is_empty() {
-        proofs.extend(store.objects.settle(pending)?);
-    }
-    let needs: HashSet<BlobId> = batch
-        .iter()
-        .flat_map(|item| &item.needs)
-        .filter(|id| !proofs.contains_key(id))
-        .copied()
-        .collect();
-    let mut there = Vec::new();
-    for id in needs {
-        let row = store.ask(|index| index.object(id))?;
-        let now = store.objects.stat(id)?;
-        match (row, now) {
-            (_, None) => {}
-            (Some(row), Some(now)) if row.proof == now => {
-                proofs.insert(id, now);
-            }
-            (_, Some(_)) => {
-                if let Some(blob) = store.open_blob(id)? {
-                    proofs.insert(id, blob.proof());
-                    there.push(store.layout.object(id));
-                }
-            }
-        }
-    }
-    if !there.is_empty() && matches!(store.kind, Kind::Files { .. }) {
-        disk::publish(Vec::new(), &there, &[store.layout.objects()])?;
-    }
-    Ok(())
-}
-
-fn rows_of_objects(items: &[Item], proofs: &HashMap<BlobId, Proof>) -> Vec<ObjectRow> {
-    let used = now_ms() / 1000;
-    let mut rows = Vec::new();
-    for item in items {
-        for (id, _) in &item.objects {
-            if let Some(proof) = proofs.get(id) {
-                let (id, proof) = (*id, *proof);
-                rows.push(ObjectRow { id, proof, used, uses: 1, cost_us: item.us });
-            }
-        }
-    }
-    rows
 }
 
 /// Seals drafts in memory: a place, and no file.

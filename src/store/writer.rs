@@ -18,7 +18,7 @@ use crate::store::log::append::Head;
 use crate::store::log::list;
 use crate::store::log::reader::SegmentReader;
 use crate::store::object::disk;
-use crate::store::object::layout::{Layout, WriterId};
+use crate::store::object::layout::{Layout, SegmentName, WriterId};
 
 /// What tells one copy of a store from another.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +40,8 @@ pub struct Floor {
     pub replaced: Vec<WriterId>,
     /// How far its log goes at least.
     pub head: Head,
+    /// The segment that ends there.
+    pub last: Option<SegmentName>,
     /// Whose it is.
     pub identity: Identity,
 }
@@ -55,6 +57,8 @@ struct Written {
     inode: u64,
     seq: u64,
     head: String,
+    #[serde(default)]
+    segment: Option<String>,
 }
 
 impl Identity {
@@ -84,6 +88,7 @@ impl Floor {
             writer: WriterId::parse(&written.writer)?,
             replaced: replaced.collect::<Option<_>>()?,
             head: Head { seq: written.seq, hash: Digest::parse(&written.head)? },
+            last: written.segment.as_deref().and_then(SegmentName::parse),
             identity: Identity {
                 machine: written.machine,
                 root: written.root,
@@ -102,6 +107,7 @@ impl Floor {
             inode: self.identity.inode,
             seq: self.head.seq,
             head: self.head.hash.hex(),
+            segment: self.last.map(|name| name.to_string()),
         };
         let text = toml::to_string(&written).map_err(|error| Error::Settings {
             path: path.to_owned(),
@@ -122,7 +128,7 @@ impl Floor {
             Some(floor) if floor.identity.machine == identity.machine => floor.own().collect(),
             _ => Vec::new(),
         };
-        Ok(Self { writer: WriterId(random()?), replaced, head: Head::NONE, identity })
+        Ok(Self { writer: WriterId(random()?), replaced, head: Head::NONE, last: None, identity })
     }
 
     /// Returns the floor to go on from, found from the file and the segments that are here.
@@ -135,7 +141,8 @@ impl Floor {
             && floor.identity == *identity
             && let Some(head) = continued(layout, floor)?
         {
-            return Ok(Self { head, ..floor.clone() });
+            let last = floor.last.filter(|name| name.last == head.seq);
+            return Ok(Self { head, last, ..floor.clone() });
         }
         Self::mint(before, identity.clone())
     }
@@ -146,6 +153,13 @@ fn continued(layout: &Layout, floor: &Floor) -> Result<Option<Head>, Error> {
     let mut found = list::of_writer(layout, floor.writer)?;
     found.retain(|found| found.name.last >= floor.head.seq);
     found.sort_by_key(|found| found.name);
+    if let ([only], Some(last)) = (&found[..], floor.last)
+        && only.name == last
+        && last.last == floor.head.seq
+    {
+        // Its name is the digest of what was sealed, the head among it.
+        return Ok(Some(floor.head));
+    }
     let mut hashes: HashMap<u64, Digest> = HashMap::from([(floor.head.seq, floor.head.hash)]);
     let mut head = floor.head;
     let mut contained = floor.head.seq == 0;

@@ -243,6 +243,20 @@ mod tests {
         assert_eq!(index.segments().unwrap().len(), 2);
     }
 
+    fn many_rows_are_all_found(index: &dyn Index) {
+        let key = |at: u64| Digest::of(&at.to_le_bytes()).prefix();
+        let each = 30_000;
+        for part in 0..6 {
+            let nodes = (0..each).map(|at| (key(part * each + at), at)).collect();
+            add(index, segment(1, 1 + part * 10), Rows { nodes, ..Rows::default() });
+        }
+        for at in (0..6 * each).step_by(997) {
+            let spots = index.spots(Table::Node, key(at)).unwrap();
+            assert_eq!(spots.iter().map(|spot| spot.position).collect::<Vec<_>>(), [at % each]);
+        }
+        assert_eq!(index.known(Table::Node, &[key(0), key(7 * each)]).unwrap(), [key(0)]);
+    }
+
     fn a_segment_told_twice_keeps_its_id(index: &dyn Index) {
         let rows = Rows { nodes: vec![(3, 9)], ..Rows::default() };
         let one = add(index, segment(1, 1), rows.clone());
@@ -325,6 +339,7 @@ mod tests {
         },
         [
             what_is_told_is_answered,
+            many_rows_are_all_found,
             a_segment_told_twice_keeps_its_id,
             a_segment_that_is_gone_is_no_longer_known,
             uses_add_up_and_the_last_one_counts,
@@ -336,6 +351,7 @@ mod tests {
         |_: &std::path::Path| crate::store::index::scan::Scan::new(),
         [
             what_is_told_is_answered,
+            many_rows_are_all_found,
             a_segment_told_twice_keeps_its_id,
             a_segment_that_is_gone_is_no_longer_known,
             uses_add_up_and_the_last_one_counts,

@@ -1,16 +1,19 @@
 //! The index: where the records of a node, a cut-off key or a small value are.
 //!
 //! Read in this order: [`ask`] (what may be asked), [`sqlite`] and [`scan`] (the two indexes),
-//! [`schema`] (the tables), [`fill`] (segments become rows), [`segments`] (records at their places),
+//! [`tell`] (a change becomes rows in the
+//! database), [`column`], [`schema`] (the tables), [`fill`] (segments become rows), [`segments`] (records at their places),
 //! [`error`].
 //!
 //! Imports `id`, `store/object`, `store/log` and `store/lock`. A cache: deleted, it comes back by
 //! itself from the log.
 
 pub mod ask;
+pub mod column;
 pub mod error;
 pub mod fill;
 pub mod scan;
 pub mod schema;
 pub mod segments;
 pub mod sqlite;
+pub mod tell;

@@ -10,12 +10,8 @@ const APPLICATION: i64 = 0x766f_7831;
 /// Nodes, cut-off keys and small values are narrow and without rowid: with everything in the rows a
 /// node cost 13 us in an empty store and 104 in one of 500,000; narrow ones cost 1.4 and 4.5.
 const TABLES: &str = "
-create table node (key integer not null, segment integer not null, position integer not null,
-    primary key (key, segment, position)) without rowid;
-create table cut (key integer not null, segment integer not null, position integer not null,
-    primary key (key, segment, position)) without rowid;
-create table small (key integer not null, segment integer not null, position integer not null,
-    primary key (key, segment)) without rowid;
+create table fresh (rows integer not null);
+insert into fresh values (0);
 create table pin (segment integer not null, position integer not null,
     primary key (segment, position)) without rowid;
 create table segment (id integer primary key autoincrement, writer blob not null,
@@ -48,6 +44,11 @@ pub(super) fn set(connection: &Connection, wal: bool) -> rusqlite::Result<()> {
         "pragma synchronous = normal; pragma temp_store = memory; pragma cache_size = -65536;
          pragma wal_autocheckpoint = 4000; pragma foreign_keys = off;",
     )?;
+    if wal {
+        // A fresh connection reads big tables without copying each page. The file never shrinks: it
+        // is replaced by name.
+        connection.query_row("pragma mmap_size = 1073741824", [], |_| Ok(()))?;
+    }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
@@ -60,16 +61,57 @@ pub(super) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
         return Ok(false);
     }
     // Touches the root of each table that answers come from, so that a torn file shows here.
-    for table in ["node", "cut", "small", "segment", "folder", "object", "memo"] {
+    for table in [
+        "node",
+        "cut",
+        "small",
+        "node_new",
+        "cut_new",
+        "small_new",
+        "segment",
+        "folder",
+        "object",
+        "memo",
+    ] {
         connection.query_row(&format!("select exists (select 1 from {table})"), [], |_| Ok(()))?;
     }
     Ok(true)
 }
 
+/// Rows that may gather before they are merged.
+pub(super) const FRESH: i64 = 1 << 17;
+
+/// The narrow tables, each twice: `NAME_new` takes what is sealed, and is merged into `NAME` when it
+/// has grown. Keys are digests, so that ten thousand rows dirty nearly every page of a table of half
+/// a million; in the small table they dirty a few, and a merge visits each page of the big one once
+/// for all of them.
+fn narrow() -> String {
+    let one = |table: &str, key: &str| {
+        format!(
+            "create table {table} (key integer not null, segment integer not null,
+             position integer not null, primary key ({key})) without rowid;"
+        )
+    };
+    let mut tables = String::new();
+    for (table, key) in NARROW {
+        tables += &one(table, key);
+        tables += &one(&format!("{table}_new"), key);
+    }
+    tables
+}
+
+/// The narrow tables and their keys: of a small value one place in a segment is enough.
+pub(super) const NARROW: [(&str, &str); 3] = [
+    ("node", "key, segment, position"),
+    ("cut", "key, segment, position"),
+    ("small", "key, segment"),
+];
+
 /// Makes the tables of a new database.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "begin immediate; {TABLES} pragma user_version = {VERSION};
-         pragma application_id = {APPLICATION}; commit;"
+        "begin immediate; {} {TABLES} pragma user_version = {VERSION};
+         pragma application_id = {APPLICATION}; commit;",
+        narrow()
     ))
 }

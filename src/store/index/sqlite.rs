@@ -7,17 +7,17 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
-use crate::id::{BlobId, Digest, NodeId};
+use crate::id::{BlobId, NodeId};
 use crate::store::index::ask::{
     Change, Folder, Index, MemoRow, ObjectRow, RunRow, SegmentId, SegmentRow, Spot, Stamp, Table,
 };
+use crate::store::index::column::{digest, object_row, proof, segment_row, spot, writer};
 use crate::store::index::error::Error;
 use crate::store::index::schema;
+use crate::store::index::tell;
 use crate::store::lock::Lock;
-use crate::store::object::layout::{SegmentName, WriterId};
-use crate::store::object::proof::Proof;
 
 /// Whether the database may use a write-ahead log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +132,13 @@ impl Index for Sqlite {
             while let Some(row) = rows.next()? {
                 spots.push(spot(row)?);
             }
+            spots.sort_unstable();
+            // Told again, a segment's rows may lie in both tables.
+            if table == Table::Small {
+                spots.dedup_by_key(|spot| spot.segment);
+            } else {
+                spots.dedup();
+            }
             Ok(spots)
         })
     }
@@ -232,7 +239,7 @@ impl Index for Sqlite {
         if change.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(|connection| apply(connection, change))
+        self.write(|connection| tell::apply(connection, change))
     }
 
     fn memo(&self, path: &Path) -> Result<Option<MemoRow>, Error> {
@@ -320,162 +327,21 @@ impl Index for Sqlite {
     }
 }
 
-/// Puts a whole change into the tables, in the order of the keys so that pages are touched once.
-fn apply(connection: &Connection, change: &Change) -> rusqlite::Result<Vec<SegmentId>> {
-    for id in &change.gone {
-        connection.prepare_cached("delete from segment where id = ?")?.execute([id])?;
-        // The narrow rows stay: a row whose segment is gone is skipped, and finding them all by
-        // segment would read the whole table.
-        connection.prepare_cached("delete from pin where segment = ?")?.execute([id])?;
-    }
-    let mut ids = Vec::with_capacity(change.segments.len());
-    for (row, rows) in &change.segments {
-        let key = params![
-            &row.writer.0[..],
-            row.name.first as i64,
-            row.name.last as i64,
-            &row.name.digest[..]
-        ];
-        let there: Option<SegmentId> = connection
-            .prepare_cached(
-                "select id from segment where writer = ? and first = ? and last = ? and digest = ?",
-            )?
-            .query_row(key, |row| row.get(0))
-            .optional()?;
-        if there.is_none() {
-            connection
-                .prepare_cached(
-                    "insert into segment (writer, first, last, digest) values (?, ?, ?, ?)",
-                )?
-                .execute(key)?;
-        }
-        let id = there.unwrap_or_else(|| connection.last_insert_rowid());
-        let proof = row.proof;
-        connection
-            .prepare_cached(
-                "update segment set inode = ?, size = ?, mtime = ?, ctime = ?, bad = ? where id = ?",
-            )?
-            .execute(params![
-                proof.map(|proof| proof.inode as i64),
-                proof.map(|proof| proof.size as i64),
-                proof.map(|proof| proof.mtime_ns),
-                proof.map(|proof| proof.ctime_ns),
-                row.bad,
-                id
-            ])?;
-        for (table, rows) in [("node", &rows.nodes), ("cut", &rows.cuts), ("small", &rows.smalls)] {
-            // SQLite compares signed numbers; sorted its way, each page is visited once.
-            let mut sorted: Vec<(i64, u64)> =
-                rows.iter().map(|(key, position)| (*key as i64, *position)).collect();
-            sorted.sort_unstable();
-            let mut insert = connection
-                .prepare_cached(&format!("insert or ignore into {table} values (?, ?, ?)"))?;
-            for (key, position) in sorted {
-                insert.execute([key, id, position as i64])?;
-            }
-        }
-        let mut pin = connection.prepare_cached("insert or ignore into pin values (?, ?)")?;
-        for position in &rows.pins {
-            pin.execute([id, *position as i64])?;
-        }
-        ids.push(id);
-    }
-    for (folder, stamp) in &change.stamps {
-        let (writer, number): (&[u8], i64) = match folder {
-            Folder::Log => (&[], -1),
-            Folder::Writer(writer) => (&writer.0, -1),
-            Folder::Segments(writer, number) => (&writer.0, *number as i64),
-        };
-        connection
-            .prepare_cached("insert or replace into folder values (?, ?, ?, ?)")?
-            .execute(params![writer, number, stamp.mtime_ns, stamp.ctime_ns])?;
-    }
-    for row in &change.objects {
-        connection
-            .prepare_cached(
-                "insert into object values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do update set
-                 inode = excluded.inode, size = excluded.size, mtime = excluded.mtime,
-                 ctime = excluded.ctime, used = max(used, excluded.used),
-                 uses = uses + excluded.uses, cost = max(cost, excluded.cost)",
-            )?
-            .execute(params![
-                &row.id.0.0[..],
-                row.proof.inode as i64,
-                row.proof.size as i64,
-                row.proof.mtime_ns,
-                row.proof.ctime_ns,
-                row.used as i64,
-                row.uses as i64,
-                row.cost_us as i64
-            ])?;
-    }
-    for (id, used, uses) in &change.used {
-        connection
-            .prepare_cached("update object set used = max(used, ?), uses = uses + ? where id = ?")?
-            .execute(params![*used as i64, *uses as i64, &id.0.0[..]])?;
-    }
-    for id in &change.lost {
-        connection.prepare_cached("delete from object where id = ?")?.execute([&id.0.0[..]])?;
-    }
-    Ok(ids)
-}
-
 fn select(table: Table) -> &'static str {
     match table {
         Table::Node => {
-            "select segment, position from node where key = ? order by segment, position"
+            "select segment, position from node_new where key = ?1
+             union all select segment, position from node where key = ?1"
         }
-        Table::Cut => "select segment, position from cut where key = ? order by segment, position",
-        Table::Small => "select segment, position from small where key = ? order by segment",
+        Table::Cut => {
+            "select segment, position from cut_new where key = ?1
+             union all select segment, position from cut where key = ?1"
+        }
+        Table::Small => {
+            "select segment, position from small_new where key = ?1
+             union all select segment, position from small where key = ?1"
+        }
     }
-}
-
-fn spot(row: &Row<'_>) -> rusqlite::Result<Spot> {
-    let position: i64 = row.get(1)?;
-    Ok(Spot { segment: row.get(0)?, position: position as u64 })
-}
-
-fn segment_row(row: &Row<'_>) -> rusqlite::Result<(SegmentId, SegmentRow)> {
-    let (first, last): (i64, i64) = (row.get(2)?, row.get(3)?);
-    let digest = fixed(row, 4)?;
-    let name = SegmentName { first: first as u64, last: last as u64, digest };
-    let inode: Option<i64> = row.get(5)?;
-    let proof = inode.map(|_| proof(row, 5)).transpose()?;
-    Ok((row.get(0)?, SegmentRow { writer: writer(row, 1)?, name, proof, bad: row.get(9)? }))
-}
-
-fn object_row(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
-    let (used, uses, cost): (i64, i64, i64) = (row.get(5)?, row.get(6)?, row.get(7)?);
-    Ok(ObjectRow {
-        id: BlobId(digest(row, 0)?),
-        proof: proof(row, 1)?,
-        used: used as u64,
-        uses: uses as u64,
-        cost_us: cost as u64,
-    })
-}
-
-fn proof(row: &Row<'_>, at: usize) -> rusqlite::Result<Proof> {
-    let (inode, size): (i64, i64) = (row.get(at)?, row.get(at + 1)?);
-    Ok(Proof {
-        inode: inode as u64,
-        size: size as u64,
-        mtime_ns: row.get(at + 2)?,
-        ctime_ns: row.get(at + 3)?,
-    })
-}
-
-fn writer(row: &Row<'_>, at: usize) -> rusqlite::Result<WriterId> {
-    fixed(row, at).map(WriterId)
-}
-
-fn digest(row: &Row<'_>, at: usize) -> rusqlite::Result<Digest> {
-    fixed(row, at).map(Digest)
-}
-
-fn fixed<const N: usize>(row: &Row<'_>, at: usize) -> rusqlite::Result<[u8; N]> {
-    let bytes = row.get_ref(at)?.as_blob()?;
-    bytes.try_into().map_err(|_| rusqlite::Error::IntegralValueOutOfRange(at, bytes.len() as i64))
 }
 
 /// Connects, and makes the tables of a new file; a file of another version is an error.
