@@ -70,6 +70,7 @@ impl Run<'_> {
                 let name = output.out;
                 self.fact(node).answer = Some(answer);
                 self.schedule.known(self.plan, node, name);
+                self.reader_settled(node);
             }
             Err(refusal) => {
                 let refusal = refusal.clone();
@@ -77,16 +78,14 @@ impl Run<'_> {
                 self.refused(node, refusal);
             }
         }
-        self.reader_settled(node);
     }
 
     /// Returns the group that a missing node ends, if its inner nodes are not to be had otherwise.
     fn group(&mut self, last: NodeIndex) -> Result<Option<Group>, Error> {
         let count = |node| self.cone.count(node);
         let Some(group) = fuse::group(self.plan, last, &count) else { return Ok(None) };
-        let ours = |node: &NodeIndex| {
-            self.schedule.is_unseen(*node) && !self.goal_nodes.contains(node)
-        };
+        let ours =
+            |node: &NodeIndex| self.schedule.is_unseen(*node) && !self.goal_nodes.contains(node);
         if !self.context.fusions.has(group.pattern) || !group.inner.iter().all(ours) {
             return Ok(None);
         }

@@ -34,11 +34,7 @@ impl Group {
 /// Returns the group that ends with `last`, if the nodes in between serve nobody else.
 ///
 /// `consumers` says how often a node stands as an argument of what is wanted, goals included.
-pub fn group(
-    plan: &Plan,
-    last: NodeIndex,
-    consumers: &dyn Fn(NodeIndex) -> u32,
-) -> Option<Group> {
+pub fn group(plan: &Plan, last: NodeIndex, consumers: &dyn Fn(NodeIndex) -> u32) -> Option<Group> {
     let strict = match plan.signature(last).name {
         "vox1.lt" => true,
         "vox1.le" => false,
@@ -62,11 +58,8 @@ pub fn group(
             let args = vec![mask.clone(), number.clone()];
             return Some(Group { pattern, last, inner: vec![*image], args });
         }
-        if !strict
-            && let Some((mask, inner)) = outside(plan, *image, consumers)
-        {
-            let pattern =
-                if flipped { Pattern::OutsideAtLeast } else { Pattern::OutsideAtMost };
+        if !strict && let Some((mask, inner)) = outside(plan, *image, consumers) {
+            let pattern = if flipped { Pattern::OutsideAtLeast } else { Pattern::OutsideAtMost };
             return Some(Group { pattern, last, inner, args: vec![mask, number.clone()] });
         }
     }

@@ -247,10 +247,10 @@ fn read(
     for file in files {
         contents.push(match &file.content {
             Some(content) => content.clone(),
-            None => Arc::new(Content::open(&file.path).map_err(|source| Trouble::Input {
-                path: file.path.clone(),
-                source,
-            })?),
+            None => Arc::new(
+                Content::open(&file.path)
+                    .map_err(|source| Trouble::Input { path: file.path.clone(), source })?,
+            ),
         });
     }
     let slices: Vec<&[u8]> = contents.iter().map(|content| content.bytes()).collect();

@@ -35,3 +35,8 @@ pub mod stored;
 pub mod take;
 pub mod values;
 pub mod why;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod toys;

@@ -151,7 +151,10 @@ impl Schedule {
 
     /// Takes the nodes whose values nobody wants any more.
     pub fn take_dropped(&mut self) -> Vec<NodeIndex> {
-        std::mem::take(&mut self.dropped)
+        let mut dropped = std::mem::take(&mut self.dropped);
+        // It may have come back meanwhile.
+        dropped.retain(|node| !self.items[node.0 as usize].has);
+        dropped
     }
 
     /// Takes a ready node that is too small for a job of its own.

@@ -289,8 +289,7 @@ impl Run<'_> {
         self.claims.remove(&node);
         self.failures.insert(node, Arc::new(failure));
         for goal in self.effects.remove(&node).unwrap_or_default() {
-            self.outcomes[goal as usize] =
-                Some(Outcome::Failed(self.failures[&node].clone()));
+            self.outcomes[goal as usize] = Some(Outcome::Failed(self.failures[&node].clone()));
         }
         self.schedule.fail(self.plan, node);
         self.reader_settled(node);
