@@ -95,10 +95,8 @@ impl Shelf for Stored {
 
     fn begin(&self, goals: Vec<(String, NodeId)>) -> Result<Box<dyn Session>, Error> {
         let (sender, receiver) = mpsc::channel();
-        let writer = match self.store.is_read_only() {
-            true => None,
-            false => Some(self.store.writer(Some(sender))?),
-        };
+        let writer =
+            if self.store.is_read_only() { None } else { Some(self.store.writer(Some(sender))?) };
         let live = self.store.begin_run(goals)?;
         Ok(Box::new(Writing { writer, receiver, live }))
     }
