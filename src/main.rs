@@ -1,5 +1,5 @@
 //! The `vox` program: hands the command line to the library.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    vox::cli::dispatch::main()
 }

@@ -1,7 +1,20 @@
 //! Joins the parts and hands out plain structs.
+//!
+//! Read [`context`] (the parts), [`run`] (one case) and [`cohort`] (many), then what they stand on:
+//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`]. [`demo`] is a
+//! small cohort to try all this with. It may import every room below; it prints nothing.
 
 pub mod cases;
+pub mod cohort;
 pub mod config;
+pub mod context;
 pub mod demo;
 pub mod environment;
+pub mod error;
+pub mod files;
+pub mod fusions;
+pub mod listing;
+pub mod outputs;
+pub mod run;
 pub mod table;
+pub mod upkeep;

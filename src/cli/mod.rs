@@ -1,6 +1,15 @@
 //! People at a terminal.
 //!
-//! Read [`args`] (what can be said), then [`dispatch`] (the table of commands) and `command`, one file
-//! a command. Data goes to stdout, words to stderr; [`exit`] alone knows numbers.
+//! Read [`args`] (what can be said), then [`dispatch`] (the table of commands) and [`command`], one
+//! file a command. Data goes to stdout through [`out`], words to stderr through [`words`], pictures of
+//! mistakes come from [`render`]; [`exit`] alone knows numbers. It may import every room below.
 
 pub mod args;
+pub mod command;
+pub mod dispatch;
+pub mod exit;
+pub mod json;
+pub mod out;
+pub mod progress;
+pub mod render;
+pub mod words;

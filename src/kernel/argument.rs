@@ -125,7 +125,7 @@ pub fn same_grid(values: &[&Value]) -> Result<(), Refusal> {
 /// f32 (beyond 2^24 not all integers are f32).
 pub fn warned(value: Value, args: &[Value]) -> Output {
     let count: u64 = args.iter().map(inexact).sum();
-    let warnings = if count > 0 { vec![Warning { code: "inexact", count }] } else { Vec::new() };
+    let warnings = if count > 0 { vec![Warning { code: "rounded", count }] } else { Vec::new() };
     Output { value, warnings, file: None }
 }
 
@@ -286,7 +286,7 @@ mod tests {
         let value =
             Value::Volume(Volume { grid: grid_of(&[2, 2]), voxels: Voxels::U32(Arc::new(voxels)) });
         let output = warned(Value::Null, &[value]);
-        assert_eq!(output.warnings, [Warning { code: "inexact", count: 2 }]);
+        assert_eq!(output.warnings, [Warning { code: "rounded", count: 2 }]);
         let voxels = Buffer::copied(&[i64::MIN, i64::MAX, 3, -((1 << 24) + 1)]);
         let value =
             Value::Volume(Volume { grid: grid_of(&[2, 2]), voxels: Voxels::I64(Arc::new(voxels)) });

@@ -1,10 +1,15 @@
 //! The operators' code.
 //!
-//! Read [`argument`] first: every kernel takes its arguments through it. [`space`] holds what looks
-//! at neighbours. This room may import `primitive`, `value`, `pool` and below. A kernel is a function
-//! of its call: the same bits for any number of threads and any instruction set ([`cpu`]).
+//! Read [`argument`] first: every kernel takes its arguments through it. [`number`] holds what looks
+//! at single voxels, counts and ranks, [`space`] what looks at neighbours, [`list`] sequences, texts
+//! and tables, [`format`] files. [`install`] puts them all together. This room may import `primitive`,
+//! `value`, `pool` and below. A kernel is a function of its call: the same bits for any number of
+//! threads and any instruction set ([`cpu`]).
 
 pub mod argument;
 pub mod cpu;
+pub mod format;
+pub mod install;
+pub mod list;
 pub mod number;
 pub mod space;

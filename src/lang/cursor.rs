@@ -133,7 +133,7 @@ impl<'s> Cursor<'s> {
             return None;
         }
         let bytes = self.whole().as_bytes();
-        let end = self.lexer.lettered(name.start)?;
+        let end = self.lexer.lettered(name.start, LONGEST_LETTERED + 1)?;
         let own = name.end < end && bytes[name.end as usize] != b'=';
         own.then_some(Token { kind: Kind::Run, end, ..name })
     }
@@ -230,7 +230,7 @@ impl<'s> Cursor<'s> {
         if self.listed.is_empty() || name.kind != Kind::Name {
             return None;
         }
-        let end = self.lexer.lettered(name.start)?;
+        let end = self.lexer.lettered(name.start, LONGEST_LETTERED)?;
         let text = &self.whole()[name.start as usize..end as usize];
         let most = text.len().min(LONGEST_LETTERED);
         let found = (2..=most).rev().find(|&len| self.listed.contains(&text[..len]))?;

@@ -1,16 +1,17 @@
 //! Expressions, on an explicit stack: [`Parser::frames`] holds what a recursion would.
 
-use crate::lang::ast::{Expr, ExprId, List, RecordField, Word};
+use crate::lang::ast::{Expr, ExprId, List, RecordField};
 use crate::lang::chain;
 use crate::lang::dialect::Dialect;
 use crate::lang::frame::{Frame, Level};
+use crate::lang::number::number;
 use crate::lang::parser::{GaveUp, Parsed, Parser};
 use crate::lang::source::Span;
 use crate::lang::syntax_error as errors;
 use crate::lang::token::{Kind, Token};
 
 /// Where the reading of an expression stands.
-enum State {
+pub enum State {
     /// An operand is next.
     Operand,
     /// After a primary: an index, a slice or a field may follow.
@@ -166,54 +167,6 @@ impl Parser<'_> {
         Ok(self.open(Frame::Record { open, base, name }, false))
     }
 
-    fn form(&mut self) -> Parsed<State> {
-        let token = self.cursor.peek();
-        if let Some(Frame::Prefix { .. } | Frame::Infix { .. }) = self.frames.last() {
-            let error = errors::needs_parentheses(self.cursor.text(token), self.cursor.span(token));
-            return Err(self.fail(error));
-        }
-        let start = self.cursor.take().start;
-        if token.kind == Kind::Fold {
-            let op = self.fold_operator()?;
-            return Ok(self.within(Frame::FoldFirst { start, op }));
-        }
-        let name = self.plain_name("a name")?;
-        if token.kind == Kind::Let {
-            let equals = self.cursor.peek();
-            let text = self.cursor.text(equals);
-            if equals.kind != Kind::Run || !text.starts_with('=') || text.starts_with("==") {
-                return Err(self.unexpected("`=`"));
-            }
-            self.cursor.take_to(Kind::Run, equals.start + 1);
-            return Ok(self.within(Frame::LetValue { start, name }));
-        }
-        self.expect(Kind::In, "`in`")?;
-        Ok(self.within(match token.kind {
-            Kind::For => Frame::ForSeq { start, name },
-            _ => Frame::FilterSeq { start, name },
-        }))
-    }
-
-    fn fold_operator(&mut self) -> Parsed<Word> {
-        let token = self.cursor.peek();
-        if let Some(run) = self.cursor.lettered_run() {
-            let run = self.cursor.take_to(Kind::Run, run.end);
-            return Ok(self.intern(run));
-        }
-        match token.kind {
-            Kind::Run if self.separator() => Err(GaveUp),
-            Kind::Run => {
-                let run = self.operator(token);
-                Ok(self.intern(run))
-            }
-            Kind::Name => {
-                self.cursor.take();
-                Ok(self.intern(token))
-            }
-            _ => Err(self.unexpected("an operator or the name of a function")),
-        }
-    }
-
     fn postfix(&mut self, value: ExprId) -> State {
         if self.program.dialect == Dialect::One {
             return State::After(value);
@@ -288,7 +241,7 @@ impl Parser<'_> {
     }
 
     /// Takes an operator; warns where it swallows the dot of a number.
-    fn operator(&mut self, run: Token) -> Token {
+    pub fn operator(&mut self, run: Token) -> Token {
         let run = self.cursor.take_to(Kind::Run, run.end);
         let text = self.cursor.text(run);
         let next = self.cursor.whole().as_bytes().get(run.end as usize);
@@ -429,17 +382,6 @@ impl Parser<'_> {
         }
     }
 
-    /// Whether `fold op e1` has no second argument: what is in front cannot begin one.
-    fn fold_is_over(&self, token: Token) -> bool {
-        match token.kind {
-            Kind::End | Kind::Comma | Kind::In | Kind::Do | Kind::Let | Kind::Run | Kind::Bad => {
-                true
-            }
-            Kind::Name => self.cursor.begins_command(),
-            kind => kind.is_closer(),
-        }
-    }
-
     fn slice(&mut self, seq: ExprId, from: Option<ExprId>, open: u32) -> State {
         let mark = self.cursor.peek().start;
         self.cursor.take_to(Kind::Run, mark + 1);
@@ -459,7 +401,7 @@ impl Parser<'_> {
     }
 
     /// Opens a part of a form; what ends the form ends the part.
-    fn within(&mut self, frame: Frame) -> State {
+    pub fn within(&mut self, frame: Frame) -> State {
         let Level { colon, inside, .. } = *self.level();
         self.frames.push(frame);
         self.levels.push(Level { colon, inside, ..Level::default() });
@@ -486,31 +428,11 @@ impl Parser<'_> {
         self.levels.last_mut().expect("an expression that is being read has its level")
     }
 
-    fn expect(&mut self, kind: Kind, expected: &str) -> Parsed<()> {
+    /// Takes a word that must stand here.
+    pub fn expect(&mut self, kind: Kind, expected: &str) -> Parsed<()> {
         match self.cursor.take_if(kind) {
             Some(_) => Ok(()),
             None => Err(self.unexpected(expected)),
         }
     }
-}
-
-/// Returns the value of a number's text; the lexer let only numbers through.
-fn number(text: &str) -> f64 {
-    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
-    let plain = text.trim_start_matches(['+', '-']);
-    if let Some(hex) = plain.strip_prefix("0x").or_else(|| plain.strip_prefix("0X")) {
-        return sign * hexadecimal(hex);
-    }
-    sign * plain.parse::<f64>().unwrap_or(f64::NAN)
-}
-
-fn hexadecimal(text: &str) -> f64 {
-    let (digits, power) = text.split_once(['p', 'P']).unwrap_or((text, "0"));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let value = whole
-        .chars()
-        .chain(fraction.chars())
-        .fold(0.0, |value, c| value * 16.0 + f64::from(c.to_digit(16).unwrap_or(0)));
-    let power: i32 = power.parse().unwrap_or(0);
-    value * 2f64.powi(power.saturating_sub(4 * fraction.len() as i32))
 }

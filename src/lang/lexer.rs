@@ -121,17 +121,18 @@ impl<'s> Lexer<'s> {
     }
 
     /// Returns the end of the longest text at `at` that looks like an operator with letters:
-    /// upper case, then an operator character, then both in any order.
-    pub fn lettered(&self, at: u32) -> Option<u32> {
+    /// upper case, then an operator character, then both in any order; at most `most` bytes.
+    pub fn lettered(&self, at: u32, most: usize) -> Option<u32> {
         let bytes = self.text.as_bytes();
         let at = at as usize;
+        let stop = at + most;
         let letter = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
         if !bytes.get(at)?.is_ascii_uppercase() {
             return None;
         }
-        let head = at + bytes[at..].iter().take_while(|&&byte| letter(byte)).count();
+        let head = at + bytes[at..].iter().take(most).take_while(|&&byte| letter(byte)).count();
         let mut end = head;
-        while bytes.get(end).is_some_and(|&byte| letter(byte) || self.goes_on(end)) {
+        while end < stop && bytes.get(end).is_some_and(|&byte| letter(byte) || self.goes_on(end)) {
             end += 1;
         }
         (end > head && self.goes_on(head)).then_some(end as u32)

@@ -172,7 +172,7 @@ impl<'s> Parser<'s> {
         self.equals()?;
         let body = self.expression()?;
         if is_operator {
-            self.list_operator(head)?;
+            self.list_operator(head);
         }
         Ok(CommandKind::Let { name, is_operator, params, body })
     }
@@ -235,23 +235,22 @@ impl<'s> Parser<'s> {
                 .help("dots are for namespaces and fields; write `_`");
             return Err(self.fail(error));
         }
+        let long = head.end - head.start > LONGEST_LETTERED as u32;
+        if head.kind == Kind::Run && long {
+            let message = format!("this operator has more than {LONGEST_LETTERED} characters");
+            let error = Diagnostic::error(errors::LONG_OPERATOR, word.span, message)
+                .help("choose a shorter one, or a name");
+            return Err(self.fail(error));
+        }
         Ok(word)
     }
 
     /// Remembers an operator that cannot be told by its characters.
-    fn list_operator(&mut self, head: Token) -> Parsed<()> {
+    fn list_operator(&mut self, head: Token) {
         let text = self.cursor.text(head);
-        let lettered = text.starts_with(|c: char| c.is_ascii_uppercase());
-        if !lettered && !text.starts_with([';', '#']) {
-            return Ok(());
+        if text.starts_with(|c: char| c.is_ascii_uppercase() || c == ';' || c == '#') {
+            self.cursor.listed.insert(text.to_owned());
         }
-        if text.len() > LONGEST_LETTERED {
-            let message = format!("this operator has more than {LONGEST_LETTERED} characters");
-            let span = self.cursor.span(head);
-            return Err(self.fail(Diagnostic::error(errors::LONG_OPERATOR, span, message)));
-        }
-        self.cursor.listed.insert(text.to_owned());
-        Ok(())
     }
 
     fn string(&mut self, what: &str) -> Parsed<TextId> {
@@ -375,5 +374,47 @@ impl<'s> Parser<'s> {
             });
         }
         self.fail(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::dump::dump;
+    use crate::lang::source::SourceId;
+
+    fn source(text: &str) -> Source {
+        Source::new(SourceId(0), "test.imgql", text)
+    }
+
+    #[test]
+    fn the_first_line_chooses_the_dialect_unless_the_caller_does() {
+        let text = "//! imgql 1\nlet x = a & b | c";
+        let (program, _) = parse(&source(text), &Options::default());
+        assert_eq!(dump(&program), "let x = (& a (| b c))\n");
+        let (program, _) = parse(&source(text), &Options::of(Dialect::Two));
+        assert_eq!(dump(&program), "let x = (| (& a b) c)\n");
+    }
+
+    #[test]
+    fn spans_are_where_things_stand() {
+        let text = "x = (a + b) * f(c)[0]";
+        let source = source(text);
+        let (program, _) = parse(&source, &Options::default());
+        let spans: Vec<_> = program.spans.iter().map(|&span| source.slice(span)).collect();
+        let expected = ["a", "b", "(a + b)", "c", "f(c)", "0", "f(c)[0]", "(a + b) * f(c)[0]"];
+        assert_eq!(spans, expected);
+        assert_eq!(source.slice(program.commands[0].span), text);
+    }
+
+    #[test]
+    fn operators_have_a_longest() {
+        for long in ["+".repeat(65), format!("A{}", "+B".repeat(40))] {
+            let (program, told) =
+                parse(&source(&format!("let {long}(a) = a")), &Options::default());
+            assert_eq!(told.len(), 1);
+            assert_eq!(told[0].code, errors::LONG_OPERATOR);
+            assert!(program.commands.is_empty());
+        }
     }
 }

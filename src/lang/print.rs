@@ -103,3 +103,38 @@ fn command(program: &Program, command: &Command, out: &mut String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::diagnostic::Diagnostic;
+    use crate::lang::dialect::Options;
+    use crate::lang::parser::parse;
+    use crate::lang::source::{Source, SourceId};
+
+    fn source(text: &str) -> Source {
+        Source::new(SourceId(0), "test.imgql", text)
+    }
+
+    #[test]
+    fn printing_is_canonical_and_keeps_comments() {
+        let printed = |text: &str, expected: &str| {
+            let (program, told) = parse(&source(text), &Options::default());
+            assert!(!told.iter().any(Diagnostic::is_error), "{told:?}");
+            assert_eq!(print(&program), expected);
+            let (again, _) = parse(&source(expected), &Options::default());
+            assert_eq!(print(&again), expected);
+        };
+        printed(
+            "let  x=1 y=-x // why  \n\n\n// next\nz=f( a,b )",
+            "x = 1\ny = -x // why\n\n// next\nz = f(a, b)\n",
+        );
+        printed("// a\n\n\n// b\nx = // inside\n 1\n", "// a\n\n// b\n// inside\nx = 1\n");
+        printed("x = 1\n\ny = (2 // two\n + 3)\n// end", "x = 1\n\n// two\ny = 2 + 3\n// end\n");
+        printed("a = b & c | d\ne = b & c & d", "a = (b & c) | d\ne = b & c & d\n");
+        printed("+?(a,b)=a*b", "let +?(a, b) = a * b\n");
+        printed("x = //! imgql 1\n 3", "\n//! imgql 1\nx = 3\n");
+        printed("//! imgql 1\nlet x = a&b| N c", "//! imgql 1\nlet x = a & (b | N c)\n");
+        printed("x = f>.-1", "x = f >.- 1\n");
+    }
+}

@@ -1,4 +1,5 @@
 //! Arithmetic: numbers in f64, images voxel by voxel in f32, each result rounded once.
+#![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
 
 use crate::kernel::argument;
 use crate::kernel::number::operand::{Counted, Operand, each, each_pair, number};

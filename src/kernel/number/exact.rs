@@ -29,8 +29,8 @@ impl Singles {
     pub fn add(&mut self, numbers: &[f32]) {
         let mut fours = numbers.chunks_exact(WAYS);
         for four in &mut fours {
-            for way in 0..WAYS {
-                self.nan |= one(&mut self.tables[way], four[way]);
+            for (table, number) in self.tables.iter_mut().zip(four) {
+                self.nan |= one(table, *number);
             }
         }
         for number in fours.remainder() {
@@ -67,14 +67,14 @@ impl Singles {
         for exponent in 0..255usize {
             let value = i128::from(sum(exponent)) - i128::from(sum(256 + exponent));
             // A significand counts units of 2^(exponent - 150); exponent 0 those of exponent 1.
-            total.add(value, exponent.max(1) - 150 + 1074);
+            total.add(value, exponent.max(1) + (1074 - 150));
         }
         total.round()
     }
 }
 
 /// Adds one number, and says whether it is NaN.
-#[inline(always)]
+#[inline]
 fn one(table: &mut [u64; 512], number: f32) -> bool {
     let bits = number.to_bits();
     let hidden = u32::from(bits & 0x7f80_0000 != 0) << 23;
@@ -179,7 +179,7 @@ impl Total {
         let from = top - 52;
         let bit = |at: usize| limbs[at / 64] >> (at % 64) & 1 == 1;
         let mut significand = limbs[from / 64] >> (from % 64);
-        if from % 64 > 0 && from / 64 + 1 < LIMBS {
+        if !from.is_multiple_of(64) && from / 64 + 1 < LIMBS {
             significand |= limbs[from / 64 + 1] << (64 - from % 64);
         }
         significand &= (1 << 53) - 1;
@@ -209,7 +209,9 @@ mod tests {
 
     fn doubles(numbers: &[f64]) -> f64 {
         let mut sum = Doubles::default();
-        numbers.iter().for_each(|x| sum.add(*x));
+        for x in numbers {
+            sum.add(*x);
+        }
         sum.round()
     }
 

@@ -1,4 +1,5 @@
 //! The voxels inside a mask, one after another.
+#![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
 
 use rayon::prelude::*;
 

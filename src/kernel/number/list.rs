@@ -243,7 +243,8 @@ pub fn primitives() -> Vec<Plain> {
                 const { &[Form::new(&[Image], Kind::Grid)] },
                 Cost::Scalar,
                 "Dims, spacing, origin and direction of an image.",
-            ),
+            )
+            .internal(),
             base::grid,
         ),
         plain(

@@ -79,12 +79,7 @@ fn mean(call: &Call<'_>, empty: fn() -> Result<f64, Refusal>) -> Result<Output, 
 
 /// Returns the exact sum of the voxels in a mask, rounded once.
 fn sum(source: Source<'_>, mask: &Mask) -> (f64, u64) {
-    let (sum, rounded) = gather::fold(
-        source,
-        mask,
-        Singles::default,
-        |sum, voxels| sum.add(voxels),
-        |a, b| a.merge(&b),
-    );
+    let (sum, rounded) =
+        gather::fold(source, mask, Singles::default, Singles::add, |a, b| a.merge(&b));
     (sum.round(), rounded)
 }

@@ -21,3 +21,5 @@ pub mod select;
 pub mod simd;
 pub mod source;
 pub mod sweep;
+#[cfg(test)]
+mod trial;

@@ -149,8 +149,8 @@ fn threshold(bins: &Bins, counts: &[u64]) -> f64 {
     let mut low = counts[0] as f64;
     let mut low_mean = if low > 0.0 { bins.middle(0) } else { 0.0 };
     let mut best = (score(low, low_mean), 0);
-    for bin in 1..bins.count - 1 {
-        let count = counts[bin] as f64;
+    for (bin, count) in counts.iter().enumerate().take(bins.count - 1).skip(1) {
+        let count = *count as f64;
         let before = low;
         low += count;
         low_mean =

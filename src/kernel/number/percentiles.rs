@@ -3,6 +3,7 @@
 //! Integral values are counted in a table. All others become integers of the same order, which are
 //! parted by their leading digit in each block, and sorted by the rest in each part. Counts are
 //! integers, so cuts and threads never show.
+#![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -45,18 +46,13 @@ pub fn percentiles(call: &Call<'_>) -> Result<Output, Refusal> {
     }
     let inside = gather::inside(source, &mask);
     let share = Share { all: inside.voxels.len() as f64, c };
-    let volume = match table_of(&inside.voxels) {
-        Some((lo, len)) => {
-            let table = counted(&inside.voxels, lo, len, share);
-            // Integral floats up to 2^24 convert without loss, and -0.0 is 0.
-            scatter(source, &mask, &inside, |voxel, _| table[(voxel as i64 - lo) as usize])
-        }
-        None => {
-            let ranks = sorted(&inside.voxels, share);
-            scatter(source, &mask, &inside, |_, at| {
-                f32::from_bits(ranks[at].load(Ordering::Relaxed))
-            })
-        }
+    let volume = if let Some((lo, len)) = table_of(&inside.voxels) {
+        let table = counted(&inside.voxels, lo, len, share);
+        // Integral floats up to 2^24 convert without loss, and -0.0 is 0.
+        scatter(source, &mask, &inside, |voxel, _| table[(voxel as i64 - lo) as usize])
+    } else {
+        let ranks = sorted(&inside.voxels, share);
+        scatter(source, &mask, &inside, |_, at| f32::from_bits(ranks[at].load(Ordering::Relaxed)))
     };
     Ok(sweep::told(Value::Volume(volume), inside.rounded))
 }

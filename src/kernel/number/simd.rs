@@ -3,6 +3,7 @@
 //! Two things live here. [`widest`] runs ordinary code compiled anew for AVX2 and AVX-512, for loops
 //! that LLVM vectorises by itself. [`pack_within`] and [`pack_pair`] turn comparisons into the bits of
 //! a mask, which it does not. All paths give the same bits.
+#![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
 #![expect(unsafe_code, reason = "calls code compiled for features that were found at run time")]
 
 use crate::kernel::cpu::{Path, path};

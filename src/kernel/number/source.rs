@@ -2,6 +2,7 @@
 //!
 //! No operator of `vox1` needs a whole converted copy of an integer image or of a mask: each piece is
 //! converted where it is used, while it is in the cache.
+#![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
 
 use std::sync::Arc;
 

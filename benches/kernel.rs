@@ -1,0 +1,142 @@
+//! Milliseconds of each kernel on a head that is made here: 240x240x155 voxels.
+//!
+//! `cargo bench --bench kernel [-- word]`; `RAYON_NUM_THREADS=1` for one core. Times are the
+//! median and the least of nine runs after a first one; on a busy machine the least tells more.
+
+#![expect(clippy::print_stdout, reason = "a bench speaks to people")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use vox::kernel::space::correlate::{Options, correlation};
+use vox::kernel::space::weight::Comparison;
+use vox::kernel::space::{ball, component, distance, extract, gradient, neighbour};
+use vox::pool::Buffer;
+use vox::value::data::Value;
+use vox::value::grid::Grid;
+use vox::value::mask::Mask;
+use vox::value::volume::Volume;
+
+/// What the kernels work on.
+struct Head {
+    grid: Arc<Grid>,
+    /// Intensities from 0, outside the head, to about 600.
+    image: Arc<Buffer<f32>>,
+    brain: Mask,
+    /// The brightest part, many small components.
+    bright: Mask,
+    /// The very brightest.
+    hot: Mask,
+    /// The dark part: all outside, and some inside.
+    dark: Mask,
+}
+
+type Bench<'a> = (&'static str, Box<dyn Fn() + 'a>);
+
+fn main() {
+    let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let head = Head::new([240, 240, 155], [1.0; 3]);
+    let thick = Head::new([240, 240, 155], [0.7, 0.7, 3.3]);
+    println!("path {:?}, threads {}", vox::kernel::cpu::path(), rayon::current_num_threads());
+    for (name, run) in space(&head, &thick) {
+        if wanted.as_ref().is_none_or(|word| name.contains(word.as_str())) {
+            let (median, least) = measured(&*run);
+            println!("{name:32} {median:9.3} ms, at least {least:9.3}");
+        }
+    }
+}
+
+fn space<'a>(head: &'a Head, thick: &'a Head) -> Vec<Bench<'a>> {
+    let texture = |radius| Options { radius, low: 0.0, high: 600.0, bins: 20.0 };
+    let correlate = move |radius| {
+        let all = Mask::constant(head.grid.clone(), true);
+        let (grid, image) = (&head.grid, &head.image);
+        black_box(correlation(grid, image, image, &all, &texture(radius)).is_ok());
+    };
+    let below =
+        |mask: &'a Mask, r| move || drop(black_box(ball::within(mask, r, Comparison::Below)));
+    let numbers = |list: [f64; 3]| list.map(Value::Number);
+    vec![
+        ("near", Box::new(|| drop(black_box(neighbour::near(&head.bright))))),
+        ("interior", Box::new(|| drop(black_box(neighbour::interior(&head.brain))))),
+        ("through", Box::new(|| drop(black_box(component::through(&head.hot, &head.bright))))),
+        ("through dark", Box::new(|| drop(black_box(component::through(&head.hot, &head.dark))))),
+        ("lcc", Box::new(|| drop(black_box(component::numbered(&head.bright))))),
+        ("maxvol", Box::new(|| drop(black_box(component::greatest(&head.bright))))),
+        ("dt", Box::new(|| drop(black_box(distance::signed(&head.bright))))),
+        ("dt hot", Box::new(|| drop(black_box(distance::signed(&head.hot))))),
+        ("dt 0.7x0.7x3.3", Box::new(|| drop(black_box(distance::signed(&thick.bright))))),
+        ("dt < 2", Box::new(below(&head.hot, 2.0))),
+        ("dt < 5", Box::new(below(&head.hot, 5.0))),
+        ("dt < 10", Box::new(below(&head.hot, 10.0))),
+        ("gradient", Box::new(|| drop(black_box(gradient::magnitude(&head.grid, &head.image))))),
+        (
+            "extract",
+            Box::new(move || {
+                let image = Value::Mask(head.brain.clone());
+                let (size, start) = (numbers([200.0, 200.0, 100.0]), numbers([13.0, 9.0, 20.0]));
+                drop(black_box(extract::extract(&image, &size, &start)));
+            }),
+        ),
+        ("crossCorrelation 3 mm, 20 bins", Box::new(move || correlate(3.0))),
+        ("crossCorrelation 9 mm, 20 bins", Box::new(move || correlate(9.0))),
+    ]
+}
+
+fn measured(run: &dyn Fn()) -> (f64, f64) {
+    run();
+    let mut times: Vec<f64> = (0..9)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    (times[4], times[0])
+}
+
+impl Head {
+    fn new(dims: [usize; 3], spacing: [f64; 3]) -> Self {
+        let identity = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let grid = Arc::new(Grid::new(&dims, &spacing, &[0.0; 3], &identity).expect("is a grid"));
+        let mut image = Buffer::<f32>::zeroed(grid.voxels());
+        let [nx, ny, nz] = dims.map(|n| n as f64);
+        for (at, voxel) in image.iter_mut().enumerate() {
+            let place = [at % dims[0], at / dims[0] % dims[1], at / dims[0] / dims[1]];
+            let [x, y, z] = place.map(|n| n as f64);
+            let part = |v: f64, n: f64| (v / n - 0.5) / 0.37;
+            let out = part(x, nx).powi(2) + part(y, ny).powi(2) + part(z, nz).powi(2);
+            if out < 1.0 {
+                let folds = (x * 0.21 + (y * 0.13).sin() * 3.0).sin()
+                    + (y * 0.17 + (z * 0.19).sin() * 2.0).sin()
+                    + (z * 0.23 + (x * 0.11).sin() * 2.0).sin();
+                let lump = (x - 150.0).powi(2) + (y - 110.0).powi(2) + (z - 80.0).powi(2);
+                let lump = 260.0 * (-lump / 600.0).exp();
+                let noise = (noise(at as u64) % 60) as f64;
+                *voxel = (200.0 + 60.0 * folds + lump + noise - 60.0 * out).max(1.0).round() as f32;
+            }
+        }
+        let over = |least: f32| {
+            Mask::from_fn(grid.clone(), |x, y, z| image[(z * dims[1] + y) * dims[0] + x] >= least)
+        };
+        let (brain, bright, hot) = (over(1.0), over(345.0), over(400.0));
+        let dark = neighbour::complement(&over(60.0));
+        Self { brain, bright, hot, dark, grid, image: Arc::new(image) }
+    }
+
+    /// Returns the image as a value.
+    #[expect(dead_code, reason = "for the benches of other kernels")]
+    fn value(&self) -> Value {
+        Value::Volume(Volume {
+            grid: self.grid.clone(),
+            voxels: vox::value::volume::Voxels::F32(self.image.clone()),
+        })
+    }
+}
+
+fn noise(at: u64) -> u64 {
+    let x = (at ^ at >> 7).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (x ^ x >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33
+}

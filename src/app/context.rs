@@ -1,0 +1,118 @@
+//! The one place where the parts are joined.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::app::config::{Config, Keep};
+use crate::app::environment::Environment;
+use crate::app::error::Error;
+use crate::app::fusions::Kernels;
+use crate::exec;
+use crate::exec::budget::Budget;
+use crate::exec::local::Local;
+use crate::exec::shelf::Shelf;
+use crate::exec::stored::Stored;
+use crate::kernel::install;
+use crate::primitive::registry::Registry;
+use crate::store::open::{Options, Store};
+use crate::store::place::{self, Place};
+
+/// How the store is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Results are read and written.
+    Write,
+    /// Results are read; nothing is written.
+    Read,
+    /// There is no store: results last as long as the process.
+    None,
+}
+
+/// The parts, joined: what every command that computes needs.
+pub struct Context {
+    /// What the process was started with.
+    pub environment: Environment,
+    /// The settings in force.
+    pub config: Config,
+    /// The operators.
+    pub registry: Arc<dyn Registry>,
+    /// Bytes and their history.
+    pub store: Arc<Store>,
+    /// What runs plans.
+    pub exec: exec::drive::Context,
+    /// Set when a signal asks to stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Context {
+    /// Opens the store and starts the engine.
+    pub fn join(environment: Environment, config: Config, access: Access) -> Result<Self, Error> {
+        let store = match access {
+            Access::None => Store::memory()?,
+            Access::Write | Access::Read => open(&environment, &config, access)?,
+        };
+        let registry: Arc<dyn Registry> = Arc::new(install::table());
+        let engine =
+            Local::new(config.threads.value).map_err(|error| Error::Machine(error.to_string()))?;
+        let limit = config.memory.value.unwrap_or_else(half_of_memory);
+        let shelf: Arc<dyn Shelf> = Stored::new(store.clone());
+        let exec = exec::drive::Context {
+            registry: registry.clone(),
+            fusions: Arc::new(Kernels),
+            engine: Arc::new(engine),
+            shelf,
+            budget: Budget::new(limit),
+        };
+        Ok(Self { environment, config, registry, store, exec, stop: Arc::default() })
+    }
+
+    /// Returns what the settings say of keeping.
+    pub fn keep(&self) -> exec::keep::Keep {
+        match self.config.keep.value {
+            Keep::Auto => exec::keep::Keep::Auto,
+            Keep::All => exec::keep::Keep::All,
+            Keep::Goals => exec::keep::Keep::Goals,
+        }
+    }
+}
+
+/// Opens the store that the settings name, or that is found.
+pub fn open(
+    environment: &Environment,
+    config: &Config,
+    access: Access,
+) -> Result<Arc<Store>, Error> {
+    let place = find(environment, config)?;
+    let options = Options {
+        read_only: access == Access::Read,
+        environment: for_store(environment, config),
+        ..Options::default()
+    };
+    Ok(Store::open(&place, &options)?)
+}
+
+/// Finds the store that the settings name, or that lies upwards, or the user's own.
+pub fn find(environment: &Environment, config: &Config) -> Result<Place, Error> {
+    Ok(place::find(
+        config.store.value.as_deref(),
+        &for_store(environment, config),
+        &environment.cwd,
+        &config.safe_stores.value,
+    )?)
+}
+
+fn for_store(environment: &Environment, config: &Config) -> place::Environment {
+    place::Environment {
+        store: config.store.value.clone(),
+        home: environment.home.clone(),
+        cache: environment.cache.clone(),
+        state: environment.state.clone(),
+        machine: None,
+    }
+}
+
+fn half_of_memory() -> u64 {
+    let info = rustix::system::sysinfo();
+    let bytes = info.totalram.saturating_mul(info.mem_unit.into());
+    (bytes / 2).max(1 << 28)
+}

@@ -1,0 +1,158 @@
+//! Answers lowering's questions about files, and keeps what it read for the run.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::app::listing;
+use crate::exec::inputs::{Content, Inputs};
+use crate::id::Digest;
+use crate::kernel::format::probe::{self, Format};
+use crate::lower::files::{FileError, Files, Found, Header};
+use crate::store::memo;
+use crate::store::open::Store;
+
+/// The file system as one run sees it.
+pub struct Disk {
+    store: Arc<Store>,
+    inputs: Arc<Inputs>,
+    cwd: PathBuf,
+    rehash: bool,
+    /// Two questions about one path get one answer.
+    known: Mutex<HashMap<PathBuf, Result<Found, FileError>>>,
+}
+
+impl Disk {
+    /// Begins knowing nothing; contents that had to be read are left in `inputs`.
+    ///
+    /// With `rehash` the memo is not asked.
+    pub fn new(store: Arc<Store>, inputs: Arc<Inputs>, cwd: &Path, rehash: bool) -> Self {
+        Self { store, inputs, cwd: cwd.to_owned(), rehash, known: Mutex::default() }
+    }
+
+    fn look(&self, path: &Path) -> Result<Found, FileError> {
+        let first = self.open(path)?;
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let mut begin = first.begin;
+        let format = probe::probe(&name, &begin);
+        let mut paths = vec![path.to_owned()];
+        let mut digests = vec![first.digest];
+        if format == Format::Nifti {
+            let names = probe::files(&name, &begin);
+            if names.len() > 1 {
+                (paths, digests) = (Vec::new(), Vec::new());
+                for (at, name) in names.iter().enumerate() {
+                    let path = path.with_file_name(name);
+                    let part = self.open(&path)?;
+                    if at == 0 {
+                        begin = part.begin;
+                    }
+                    paths.push(path);
+                    digests.push(part.digest);
+                }
+            }
+        }
+        let mut header = probe::header(format, &begin);
+        if header.is_err() && begin.len() == probe::PREFIX {
+            // What comes before the header is longer than usual: all of the file tells.
+            if let Ok(whole) = fs::read(&paths[0]) {
+                header = probe::header(format, &whole);
+            }
+        }
+        // A header that cannot be read is the reader's to refuse, when a goal needs the image.
+        let header = header.ok().flatten().map(|header| Header {
+            grid: header.grid,
+            frames: header.frames.unwrap_or(1),
+            colour: header.colour.is_some(),
+        });
+        Ok(Found { paths, digests, format: format.word().to_owned(), header })
+    }
+
+    fn open(&self, path: &Path) -> Result<Part, FileError> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => FileError::Missing(path.to_owned()),
+            _ => FileError::Unreadable(path.to_owned(), error.to_string()),
+        };
+        let full = self.cwd.join(path);
+        let mut file = File::open(&full).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(FileError::Unreadable(path.to_owned(), "it is a folder".to_owned()));
+        }
+        // The memo is a help: without it the file is hashed.
+        let memo = if self.rehash { None } else { self.store.memo(&full, &file).ok().flatten() };
+        if let Some(digest) = memo {
+            let mut begin = Vec::new();
+            (&mut file).take(probe::PREFIX as u64).read_to_end(&mut begin).map_err(failed)?;
+            return Ok(Part { digest, begin });
+        }
+        let before = memo::look(&full, &file);
+        file.rewind().map_err(failed)?;
+        let content = Content::read(&mut file).map_err(failed)?;
+        let digest = Digest::of(content.bytes());
+        if let Ok(before) = before {
+            self.store.remember(&full, &file, &before, digest).ok();
+        }
+        let begin = content.bytes()[..content.bytes().len().min(probe::PREFIX)].to_vec();
+        self.inputs.put(digest, content);
+        Ok(Part { digest, begin })
+    }
+}
+
+/// One file: its digest and its first bytes.
+struct Part {
+    digest: Digest,
+    begin: Vec<u8>,
+}
+
+impl Files for Disk {
+    fn probe(&self, path: &Path) -> Result<Found, FileError> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known().get(path) {
+            return found.clone();
+        }
+        let found = self.look(path);
+        known().entry(path.to_owned()).or_insert(found).clone()
+    }
+
+    fn list(
+        &self,
+        root: &Path,
+        glob: &str,
+        recursive: bool,
+        full: bool,
+    ) -> Result<Vec<String>, FileError> {
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => FileError::Missing(root.to_owned()),
+            _ => FileError::Unreadable(root.to_owned(), error.to_string()),
+        };
+        let folder = self.cwd.join(root);
+        if !fs::metadata(&folder).map_err(failed)?.is_dir() {
+            return Err(FileError::Unreadable(root.to_owned(), "it is no folder".to_owned()));
+        }
+        let names = listing::list(&folder, glob, recursive).map_err(failed)?;
+        if !full {
+            return Ok(names);
+        }
+        let folder = folder.canonicalize().map_err(failed)?;
+        Ok(names
+            .into_iter()
+            .filter_map(|name| folder.join(name).into_os_string().into_string().ok())
+            .collect())
+    }
+
+    fn import_text(&self, path: &Path) -> Result<Option<String>, FileError> {
+        match fs::read_to_string(self.cwd.join(path)) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::Unreadable(path.to_owned(), error.to_string())),
+        }
+    }
+
+    fn identity(&self, path: &Path) -> Option<String> {
+        let meta = fs::metadata(self.cwd.join(path)).ok()?;
+        Some(format!("{}:{}", meta.dev(), meta.ino()))
+    }
+}

@@ -1,0 +1,230 @@
+//! One case from text to goals: lowered, run, and lowered again when a file changed meanwhile.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::app::cases::Case;
+use crate::app::context::Context;
+use crate::app::error::{self, Error, Whose};
+use crate::app::files::Disk;
+use crate::app::outputs::Folder;
+use crate::exec;
+use crate::exec::drive::{self, Options};
+use crate::exec::event::{Event, Outcome, Sink};
+use crate::exec::inputs::Inputs;
+use crate::exec::report::Report;
+use crate::lang::diagnostic::Diagnostic;
+use crate::lang::dialect::Dialect;
+use crate::lang::source::{Source, SourceId};
+use crate::lower::files::Files;
+use crate::lower::lowered::{Lowered, Usage};
+use crate::lower::program::lower;
+use crate::lower::request::{Request, Setting};
+use crate::plan::goal::Action;
+
+/// What is run, for every case alike.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Where the program lies.
+    pub program: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The dialect, whatever its first line says.
+    pub dialect: Option<Dialect>,
+    /// `--in`: paths, or in a cohort patterns.
+    pub inputs: BTreeMap<String, String>,
+    /// `--set`.
+    pub settings: Vec<(String, Setting)>,
+    /// `-o`.
+    pub output: Option<PathBuf>,
+    /// Is the memo of input files ignored?
+    pub rehash: bool,
+    /// How it is run.
+    pub options: Options,
+}
+
+/// What became of one case.
+#[derive(Debug)]
+pub struct Answer {
+    /// The goals in program order, with what became of them.
+    pub goals: Vec<(Action, Outcome)>,
+    /// What ran.
+    pub report: Report,
+    /// Warnings and notes of lowering.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that diagnostics and origins talk about.
+    pub sources: Vec<Source>,
+    /// The input files that were read, by path.
+    pub files: Vec<String>,
+}
+
+impl Answer {
+    /// Says whose the first failure in program order is, if any goal failed.
+    pub fn failure(&self) -> Option<Whose> {
+        self.goals.iter().find_map(|(_, outcome)| match outcome {
+            Outcome::Failed(failure) => Some(error::of_failure(failure)),
+            _ => None,
+        })
+    }
+}
+
+/// Is told what happens in one case.
+pub trait Listener {
+    /// The program was lowered without mistakes; these are its warnings.
+    fn lowered(&mut self, diagnostics: &[Diagnostic], sources: &[Source]);
+
+    /// Something happened; a goal comes with what it does.
+    fn event(&mut self, actions: &[Action], event: &Event<'_>);
+}
+
+/// Listens to nothing.
+pub struct Silent;
+
+impl Listener for Silent {
+    fn lowered(&mut self, _: &[Diagnostic], _: &[Source]) {}
+
+    fn event(&mut self, _: &[Action], _: &Event<'_>) {}
+}
+
+/// Passes events on with the goals' actions, and counts the goals that were told.
+struct Relay<'a> {
+    listener: &'a mut dyn Listener,
+    actions: Vec<Action>,
+    told: usize,
+}
+
+impl Sink for Relay<'_> {
+    fn event(&mut self, event: Event<'_>) {
+        if matches!(event, Event::Goal { .. }) {
+            self.told += 1;
+        }
+        self.listener.event(&self.actions, &event);
+    }
+}
+
+/// Runs the program over one case, or over the inputs that it names itself.
+///
+/// A file that changes while it is read makes the case be planned again, once, unless goals were
+/// told already: these would be of other bytes than the rest.
+pub fn run(
+    context: &Context,
+    spec: &Spec,
+    case: Option<&Case>,
+    listener: &mut dyn Listener,
+) -> Result<Answer, Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let inputs = Arc::new(Inputs::new());
+        // What changed under us is hashed again, whatever the memo says.
+        let rehash = spec.rehash || tries > 1;
+        let cwd = &context.environment.cwd;
+        let disk = Disk::new(context.store.clone(), inputs.clone(), cwd, rehash);
+        let request = request(context, spec, case);
+        let output = request.output.clone();
+        let lowered = plan(context, spec, request, Arc::new(disk))?;
+        listener.lowered(&lowered.diagnostics, &lowered.sources);
+        let mut plan = lowered.plan.expect("what has no plan is an error");
+        let files = drive::Files {
+            inputs,
+            outputs: Arc::new(Folder::new(&cwd.join(output), context.store.clone())),
+        };
+        let actions = plan.goals.iter().map(|goal| goal.action.clone()).collect();
+        let mut relay = Relay { listener, actions, told: 0 };
+        let done = drive::run(&mut plan, &files, &context.exec, &spec.options, &mut relay);
+        let told = relay.told;
+        match done {
+            Ok(report) => {
+                let actions = plan.goals.iter().map(|goal| goal.action.clone());
+                let goals = actions.zip(report.goals.iter().cloned()).collect();
+                let paths = plan.all_files().flat_map(|(_, files)| &files.paths);
+                let mut files: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+                files.sort();
+                files.dedup();
+                return Ok(Answer {
+                    files,
+                    goals,
+                    report,
+                    diagnostics: lowered.diagnostics,
+                    sources: lowered.sources,
+                });
+            }
+            Err(exec::error::Error::InputChanged { path }) => {
+                // The memo is a help: where it cannot be written, nothing stands in it either.
+                context.store.forget(&cwd.join(&path)).ok();
+                if tries > 1 || told > 0 {
+                    return Err(Error::Changing { path });
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Lowers the program; mistakes and things asked for in vain are errors.
+fn plan(
+    context: &Context,
+    spec: &Spec,
+    request: Request,
+    files: Arc<dyn Files>,
+) -> Result<Lowered, Error> {
+    let name = spec.program.display().to_string();
+    let main = Source::new(SourceId(0), name, spec.text.as_str());
+    let lowered = lower(main, &request, files, context.registry.clone());
+    if let Some(usage) = lowered.usage.first() {
+        return Err(Error::Usage(words(usage)));
+    }
+    if lowered.plan.is_none() {
+        let Lowered { diagnostics, sources, .. } = lowered;
+        return Err(Error::Program { diagnostics, sources });
+    }
+    Ok(lowered)
+}
+
+fn request(context: &Context, spec: &Spec, case: Option<&Case>) -> Request {
+    let mut request = Request {
+        settings: spec.settings.clone(),
+        cwd: context.environment.cwd.clone(),
+        program: Some(spec.program.clone()),
+        output: spec.output.clone().unwrap_or_default(),
+        dialect: spec.dialect,
+        ..Request::default()
+    };
+    match case {
+        None => {
+            let inputs = spec.inputs.iter();
+            request.inputs = inputs.map(|(name, path)| (name.clone(), path.into())).collect();
+        }
+        Some(case) => {
+            request.inputs.clone_from(&case.inputs);
+            request.output.push(&case.name);
+            request.case = Some(case.name.clone());
+            request.confined = true;
+        }
+    }
+    request
+}
+
+/// Returns the words for something that was asked for in vain.
+pub fn words(usage: &Usage) -> String {
+    let hint = |nearest: &Option<String>| match nearest {
+        Some(nearest) => format!("; did you mean `{nearest}`?"),
+        None => String::new(),
+    };
+    match usage {
+        Usage::UnknownInput { name, nearest } => {
+            format!("--in {name}: the program loads no `{name}`{}", hint(nearest))
+        }
+        Usage::UnusedSetting { name, nearest } => format!(
+            "--set {name}: the program neither declares `{name}` nor uses `${name}`{}",
+            hint(nearest)
+        ),
+    }
+}
+
+/// Reads the text of a program.
+pub fn text(cwd: &Path, path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(cwd.join(path))
+        .map_err(|source| Error::Text { path: path.to_owned(), source })
+}

@@ -1,0 +1,56 @@
+//! `vox config`: the settings in force, and where each came from.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::app::context;
+use crate::app::environment::Environment;
+use crate::app::error::Error;
+use crate::cli::args::StoreOnly;
+use crate::cli::dispatch::settings;
+use crate::cli::out;
+
+/// Shows the settings; the store is where it would be looked for, made or not.
+pub fn run(args: &StoreOnly, environment: &Environment) -> Result<ExitCode, Error> {
+    let config = settings(&args.common, environment)?;
+    let place = context::find(environment, &config)?;
+    let store = place.root.display().to_string();
+    let how = match &config.store.value {
+        Some(_) => config.store.origin.to_string(),
+        None if place.is_cache => "default, the user's cache".to_owned(),
+        None => "found upwards".to_owned(),
+    };
+    let memory = match config.memory.value {
+        Some(bytes) => bytes.to_string(),
+        None => "half of the machine's".to_owned(),
+    };
+    let threads = match config.threads.value {
+        0 => "all cores".to_owned(),
+        threads => threads.to_string(),
+    };
+    let safe: Vec<String> =
+        config.safe_stores.value.iter().map(|path| path.display().to_string()).collect();
+    let rows = [
+        ("store", store, how),
+        ("threads", threads, config.threads.origin.to_string()),
+        ("memory", memory, config.memory.origin.to_string()),
+        ("keep", config.keep.value.word().to_owned(), config.keep.origin.to_string()),
+        ("safe_stores", format!("[{}]", safe.join(", ")), config.safe_stores.origin.to_string()),
+    ];
+    if args.json {
+        let settings: serde_json::Map<_, _> = rows
+            .into_iter()
+            .map(|(name, value, origin)| (name.to_owned(), json!({"value": value, "from": origin})))
+            .collect();
+        out::line(&json!({ "schema": 1, "settings": settings }).to_string());
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (name, value, origin) in rows {
+        out::line(&format!("{name} = {value}  ({origin})"));
+    }
+    if config.files.is_empty() {
+        out::say("no configuration file was found; a `vox.toml` here or above would be read");
+    }
+    Ok(ExitCode::SUCCESS)
+}

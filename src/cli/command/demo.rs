@@ -1,0 +1,102 @@
+//! `vox demo`: a first look, offline.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::app::demo::cohort::{self, Demo};
+use crate::app::environment::Environment;
+use crate::app::error::Error;
+use crate::cli::args::{self, Cli, Command};
+use crate::cli::command::run;
+use crate::cli::out;
+use crate::cli::words::Voice;
+
+/// Writes the cohort, runs the method over it as `vox run` would, and says what to try next.
+pub fn run(args: &args::Demo, environment: Environment, voice: Voice) -> Result<ExitCode, Error> {
+    let demo = Demo {
+        dir: args.dir.clone(),
+        cases: usize::from(args.cases),
+        size: cohort::size(&args.size)?,
+    };
+    if !voice.quiet {
+        let [x, y, z] = demo.size;
+        out::say(&format!(
+            "vox: writing {} computed heads of {x}x{y}x{z} voxels into `{}`",
+            demo.cases,
+            demo.dir.display()
+        ));
+    }
+    demo.write()?;
+    let shown = |path: &Path| word(&path.display().to_string());
+    let store = match (&args.common.store, environment.vox("store")) {
+        (Some(store), _) => store.clone(),
+        (None, Some(store)) => store.into(),
+        (None, None) => demo.dir.join(".vox"),
+    };
+    let table = demo.dir.join("dice.csv");
+    let command = format!(
+        "vox run {} --cases {} -o {} --store {}",
+        shown(&demo.program()),
+        shown(&demo.root()),
+        shown(&demo.output()),
+        shown(&store)
+    );
+    if args.no_run {
+        if !voice.quiet {
+            out::say(&format!("vox: run it with\n  {command}"));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let words = [
+        "vox".into(),
+        "run".into(),
+        demo.program().into_os_string(),
+        "--cases".into(),
+        demo.root().into_os_string(),
+        "-o".into(),
+        demo.output().into_os_string(),
+        "--store".into(),
+        store.clone().into_os_string(),
+        "--table".into(),
+        table.clone().into_os_string(),
+    ];
+    let cli = Cli::try_parse_from(words).map_err(|error| Error::Usage(error.to_string()))?;
+    let Command::Run(mut run_args) = cli.command else {
+        return Err(Error::Usage("the demo runs `vox run`".to_owned()));
+    };
+    run_args.common.quiet = args.common.quiet;
+    let code = run::run(&run_args, environment, voice)?;
+    let preview = demo.preview()?;
+    if !voice.quiet {
+        out::say(&format!(
+            "\n\
+             masks    {out}/CASE/lesion.nii.gz\n\
+             table    {table}\n\
+             picture  {preview}  (found: orange, true: blue)\n\
+             store    {store}\n\
+             \n\
+             Try next:\n\
+             \x20 {command} --set warm=0.87   # another threshold: only what depends on it runs\n\
+             \x20 {command}   # the same again: nothing is computed\n\
+             \x20 vox verify --store {quoted}   # what the store holds, checked",
+            out = demo.output().display(),
+            table = table.display(),
+            preview = preview.display(),
+            store = store.display(),
+            quoted = shown(&store),
+        ));
+    }
+    Ok(code)
+}
+
+/// Returns a word as a shell reads it.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}

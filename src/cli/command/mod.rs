@@ -1,0 +1,7 @@
+//! One file a command.
+
+pub mod config;
+pub mod demo;
+pub mod index;
+pub mod run;
+pub mod verify;

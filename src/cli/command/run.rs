@@ -1,0 +1,446 @@
+//! `vox run`: a program over one case or a cohort.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::app::cases::Case;
+use crate::app::cohort::{self, Done};
+use crate::app::config::{self, Config, Flags, Keep};
+use crate::app::context::{Access, Context};
+use crate::app::environment::Environment;
+use crate::app::error::{Error, Whose};
+use crate::app::outputs;
+use crate::app::run::{self, Answer, Listener, Spec};
+use crate::app::table::{self, Style};
+use crate::cli::args::{DialectWord, KeepWord, Run};
+use crate::cli::exit;
+use crate::cli::json as shape;
+use crate::cli::out;
+use crate::cli::progress::Progress;
+use crate::cli::words::Voice;
+use crate::exec::drive::Options;
+use crate::exec::event::{Event, Outcome};
+use crate::exec::report::Report;
+use crate::lang::diagnostic::Diagnostic;
+use crate::lang::dialect::Dialect;
+use crate::lang::source::Source;
+use crate::lower::request::Setting;
+use crate::plan::goal::Action;
+use crate::value::text;
+
+/// The signal that asked to stop; 0 while none did.
+static SIGNAL: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns the signal that asked to stop, once one did.
+pub fn stopped_by() -> Option<u8> {
+    u8::try_from(SIGNAL.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
+}
+
+/// Runs.
+pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCode, Error> {
+    let flags = Flags {
+        store: args.common.store.clone(),
+        threads: args.threads,
+        memory: args.memory.as_deref().map(memory).transpose()?,
+        keep: args.keep.map(|keep| match keep {
+            KeepWord::Auto => Keep::Auto,
+            KeepWord::All => Keep::All,
+            KeepWord::Goals => Keep::Goals,
+        }),
+    };
+    let config = Config::gather(&flags, &environment)?;
+    let mut spec = spec(args, &environment)?;
+    let access = match (args.no_store, args.read_only) {
+        (true, _) => Access::None,
+        (false, true) => Access::Read,
+        (false, false) => Access::Write,
+    };
+    let style = args.table.as_deref().map(|path| {
+        Style::of(path)
+            .ok_or_else(|| Error::Usage(format!("--table {}: write .csv or .tsv", path.display())))
+    });
+    let style = style.transpose()?;
+    let context = Context::join(environment, config, access)?;
+    spec.options.keep = context.keep();
+    spec.options.stop = context.stop.clone();
+    listen_to_signals(&context)?;
+    let how = How { args, voice, style };
+    match &args.cases {
+        None => single(&context, &spec, &how),
+        Some(root) => cohort(&context, &spec, root, &how),
+    }
+}
+
+/// How answers are told.
+struct How<'a> {
+    args: &'a Run,
+    voice: Voice,
+    style: Option<Style>,
+}
+
+impl How<'_> {
+    fn lines(&self) -> bool {
+        !self.args.json && !self.args.events
+    }
+}
+
+/// Reads what `vox run` was told into what is run.
+pub fn spec(args: &Run, environment: &Environment) -> Result<Spec, Error> {
+    let mut inputs = BTreeMap::new();
+    for input in &args.inputs {
+        let (name, path) = split("--in", "PATH", input)?;
+        inputs.insert(name.to_owned(), path.to_owned());
+    }
+    let mut settings = Vec::new();
+    for setting in &args.settings {
+        let (name, value) = split("--set", "VALUE", setting)?;
+        settings.push((name.to_owned(), Setting::parse(value)));
+    }
+    let options =
+        Options { retry_failed: args.retry_failed, no_wait: args.no_wait, ..Options::default() };
+    Ok(Spec {
+        program: args.program.clone(),
+        text: run::text(&environment.cwd, &args.program)?,
+        dialect: args.dialect.map(|dialect| match dialect {
+            DialectWord::One => Dialect::One,
+            DialectWord::Two => Dialect::Two,
+        }),
+        inputs,
+        settings,
+        output: args.output.clone(),
+        rehash: args.rehash,
+        options,
+    })
+}
+
+fn split<'a>(flag: &str, what: &str, text: &'a str) -> Result<(&'a str, &'a str), Error> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name, value)),
+        _ => Err(Error::Usage(format!("{flag} {text}: write {flag} NAME={what}"))),
+    }
+}
+
+fn memory(text: &str) -> Result<u64, Error> {
+    config::size(text)
+        .ok_or_else(|| Error::Usage(format!("--memory {text}: write for example 500M or 8G")))
+}
+
+/// The first SIGINT or SIGTERM stops after what is under way; a second one ends at once.
+fn listen_to_signals(context: &Context) -> Result<(), Error> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let failed = |source| Error::Machine(format!("could not listen to signals: {source}"));
+        let code = 128 + signal;
+        signal_hook::flag::register_conditional_shutdown(signal, code, context.stop.clone())
+            .map_err(failed)?;
+        signal_hook::flag::register(signal, context.stop.clone()).map_err(failed)?;
+        let known: Arc<AtomicUsize> = Arc::default();
+        signal_hook::flag::register_usize(signal, known.clone(), signal as usize)
+            .map_err(failed)?;
+        SIGNALS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(known);
+    }
+    Ok(())
+}
+
+static SIGNALS: std::sync::Mutex<Vec<Arc<AtomicUsize>>> = std::sync::Mutex::new(Vec::new());
+
+fn note_signal() {
+    for known in SIGNALS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+        let signal = known.load(Ordering::Relaxed);
+        if signal > 0 {
+            SIGNAL.store(signal, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Tells one case while it runs.
+struct Teller {
+    voice: Voice,
+    case: Option<String>,
+    lines: bool,
+    events: bool,
+}
+
+impl Listener for Teller {
+    fn lowered(&mut self, diagnostics: &[Diagnostic], sources: &[Source]) {
+        self.voice.diagnostics(diagnostics, sources);
+    }
+
+    fn event(&mut self, actions: &[Action], event: &Event<'_>) {
+        if self.events {
+            self.line_of_json(actions, event);
+        } else if self.lines
+            && let Event::Goal { index, outcome: Outcome::Value(value) } = event
+            && let Some(Action::Print { label }) = actions.get(*index)
+        {
+            out::line(&format!("{label}={}", text::show(value).unwrap_or_default()));
+            out::flush();
+        }
+        let of = self.case.as_deref().map(|case| format!(" of {case}")).unwrap_or_default();
+        match event {
+            Event::Waiting { node, op, holder } if !self.voice.quiet => out::say(&format!(
+                "vox: waiting for {op} {node}{of}, which process {} on {} computes since {}",
+                holder.pid, holder.host, holder.since
+            )),
+            Event::Warning { code, count, .. } if !self.voice.quiet => {
+                out::say(&format!("warning: {}{of}", warning(code, *count)));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Teller {
+    fn line_of_json(&self, actions: &[Action], event: &Event<'_>) {
+        let case = self.case.as_deref();
+        let line = match event {
+            Event::Start { nodes, goals } => {
+                json!({"event": "start", "case": case, "nodes": nodes, "goals": goals})
+            }
+            Event::Node(ran) => {
+                json!({"event": "node", "case": case, "node": shape::node(ran)})
+            }
+            Event::Stored(nodes) => {
+                let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+                json!({"event": "stored", "case": case, "nodes": nodes})
+            }
+            Event::Goal { index, outcome } => {
+                json!({"event": "goal", "case": case, "goal": shape::goal(actions.get(*index), outcome)})
+            }
+            Event::Waiting { node, op, holder } => json!({
+                "event": "waiting", "case": case, "node": node.to_string(), "op": op,
+                "pid": holder.pid, "host": holder.host,
+            }),
+            Event::Warning { code, count, .. } => {
+                json!({"event": "warning", "case": case, "code": code, "count": count})
+            }
+            Event::Alive { ran, running } => {
+                json!({"event": "alive", "case": case, "ran": ran, "running": running})
+            }
+        };
+        out::line(&line.to_string());
+        out::flush();
+    }
+}
+
+/// Returns the words for a kernel's warning.
+fn warning(code: &str, count: u64) -> String {
+    match code {
+        "nonfinite" => format!("{count} voxels of an input were not finite and are read as 0"),
+        "rounded" => format!("{count} voxels beyond 2^24 were rounded to f32"),
+        "clamped" => format!("{count} voxels were changed to fit the saved file's type"),
+        "units" => "an input does not say its unit of length: mm is assumed".to_owned(),
+        "sheared" => {
+            "an input's axes are sheared: distances use the lengths of its axes".to_owned()
+        }
+        other => format!("{other} ({count})"),
+    }
+}
+
+fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Error> {
+    let mut teller =
+        Teller { voice: how.voice, case: None, lines: how.lines(), events: how.args.events };
+    let answer = run::run(context, spec, None, &mut teller);
+    note_signal();
+    let answer = answer?;
+    tell_failures(&answer, None, how.voice);
+    if how.args.json {
+        out::line(&report_json(&[(None, &answer)], &answer.report, false).to_string());
+    }
+    if let Some(path) = &how.args.report {
+        write_report(path, &report_json(&[(None, &answer)], &answer.report, true))?;
+    }
+    if how.args.events {
+        out::line(&json!({"event": "end", "counts": shape::counts(&answer.report)}).to_string());
+    }
+    out::flush();
+    last_line(&answer.report, how.voice);
+    Ok(answer.failure().map_or(ExitCode::SUCCESS, exit::exit))
+}
+
+fn report_json(
+    cases: &[(Option<&str>, &Answer)],
+    total: &Report,
+    nodes: bool,
+) -> serde_json::Value {
+    let mut report = if let [(None, answer)] = cases {
+        shape::case(None, answer, nodes)
+    } else {
+        let cases: Vec<_> =
+            cases.iter().map(|(name, answer)| shape::case(*name, answer, nodes)).collect();
+        json!({ "cases": cases, "counts": shape::counts(total) })
+    };
+    report["schema"] = json!(shape::SCHEMA);
+    report
+}
+
+fn write_report(path: &Path, report: &serde_json::Value) -> Result<(), Error> {
+    outputs::replace(path, format!("{report}\n").as_bytes())
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
+fn tell_failures(answer: &Answer, case: Option<&str>, voice: Voice) {
+    for (action, outcome) in &answer.goals {
+        if let Outcome::Failed(failure) = outcome {
+            let goal = match action {
+                Action::Print { label } => format!("print \"{label}\""),
+                Action::Save { path } => format!("save \"{}\"", path.display()),
+            };
+            let what = match case {
+                Some(case) => format!("{case}: {goal}"),
+                None => goal,
+            };
+            voice.failure(&what, failure, &answer.sources, &answer.files);
+        }
+    }
+}
+
+/// Says what was done; this line acknowledges the run, whatever was asked to be quiet.
+fn last_line(report: &Report, voice: Voice) {
+    if voice.quiet && report.failed == 0 && report.unstored == 0 {
+        return;
+    }
+    let unstored = match report.unstored {
+        0 => String::new(),
+        count => format!("; {count} not stored"),
+    };
+    out::say(&format!(
+        "vox: {} computed, {} redone, {} reused, {} failed in {:.3} s (saved {:.2} s){unstored}",
+        report.computed,
+        report.redone,
+        report.reused,
+        report.failed,
+        report.wall.as_secs_f64(),
+        report.saved_us as f64 / 1e6
+    ));
+}
+
+fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<ExitCode, Error> {
+    let begin = Instant::now();
+    let saves = cohort::saves(spec);
+    if saves && spec.output.is_none() {
+        return Err(Error::Usage(
+            "the program saves files: say with -o DIR where the cases' folders go".to_owned(),
+        ));
+    }
+    let cohort = cohort::list(spec, &context.environment.cwd.join(root))?;
+    if !how.voice.quiet {
+        for name in &cohort.skipped {
+            out::say(&format!("vox: {name} holds none of the inputs and is no case"));
+        }
+    }
+    if cohort.cases.is_empty() {
+        return Err(Error::Usage(format!("--cases {}: no case is there", root.display())));
+    }
+    let live = out::is_terminal() && !context.environment.quiet_terminal;
+    let mut progress = Progress::new(cohort.cases.len(), live, how.voice.quiet);
+    let labels = cohort::labels(spec);
+    let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
+    let mut total = Report::default();
+    let mut failed = 0usize;
+    let mut fatal = None;
+    let mut kept = Vec::new();
+    let mut unwritten = None;
+    let listen = |case: &Case| -> Box<dyn Listener> {
+        Box::new(Teller {
+            // Warnings of lowering are the same for every case: the first tells them.
+            voice: Voice {
+                quiet: how.voice.quiet || Some(case) != cohort.cases.first(),
+                ..how.voice
+            },
+            case: Some(case.name.clone()),
+            lines: false,
+            events: how.args.events,
+        })
+    };
+    let width = cohort::width(context, &cohort);
+    cohort::run(context, spec, &cohort, width, &listen, &mut |done: Done<'_>| {
+        let name = &done.case.name;
+        let mut row = vec![None; labels.len()];
+        let mut ok = false;
+        match done.answer {
+            Ok(answer) => {
+                progress.aside(|| {
+                    tell_case(name, &answer, how);
+                });
+                for (action, outcome) in &answer.goals {
+                    if let (Action::Print { label }, Outcome::Value(value)) = (action, outcome)
+                        && let Some(at) = labels.iter().position(|other| other == label)
+                    {
+                        row[at] = text::show(value);
+                    }
+                }
+                ok = answer.failure().is_none();
+                add(&mut total, &answer.report);
+                kept.push((name.clone(), answer));
+            }
+            Err(error) => {
+                total.failed += 1;
+                progress.aside(|| {
+                    out::say(&format!("vox: case {name} failed"));
+                    how.voice.error(&error);
+                });
+                if matches!(error.whose(), Whose::Store | Whose::Stopped) {
+                    fatal = Some(error);
+                }
+            }
+        }
+        failed += usize::from(!ok);
+        rows.push((name.clone(), row));
+        progress.case(total.computed, total.reused);
+        if let (Some(path), Some(style)) = (&how.args.table, how.style) {
+            let text = table::write(style, &labels, &rows);
+            if let Err(source) = outputs::replace(path, text.as_bytes()) {
+                unwritten = Some(Error::Write { path: path.clone(), source });
+            }
+        }
+    });
+    progress.finish();
+    note_signal();
+    total.wall = begin.elapsed();
+    let named: Vec<_> = kept.iter().map(|(name, answer)| (Some(name.as_str()), answer)).collect();
+    if how.args.json {
+        out::line(&report_json(&named, &total, false).to_string());
+    }
+    if let Some(path) = &how.args.report {
+        write_report(path, &report_json(&named, &total, true))?;
+    }
+    if how.args.events {
+        out::line(&json!({"event": "end", "counts": shape::counts(&total)}).to_string());
+    }
+    out::flush();
+    if let Some(error) = fatal.or(unwritten) {
+        return Err(error);
+    }
+    last_line(&total, how.voice);
+    Ok(if failed > 0 { exit::exit(Whose::Result) } else { ExitCode::SUCCESS })
+}
+
+fn tell_case(name: &str, answer: &Answer, how: &How<'_>) {
+    if how.lines() {
+        for (action, outcome) in &answer.goals {
+            if let (Action::Print { label }, Outcome::Value(value)) = (action, outcome) {
+                out::line(&format!("{name}\t{label}={}", text::show(value).unwrap_or_default()));
+            }
+        }
+        out::flush();
+    } else if how.args.events {
+        let case = shape::case(Some(name), answer, false);
+        out::line(&json!({"event": "case", "case": name, "answer": case}).to_string());
+    }
+    tell_failures(answer, Some(name), how.voice);
+}
+
+fn add(total: &mut Report, report: &Report) {
+    total.computed += report.computed;
+    total.redone += report.redone;
+    total.reused += report.reused;
+    total.failed += report.failed;
+    total.saved_us += report.saved_us;
+    total.unstored += report.unstored;
+}

@@ -1,0 +1,75 @@
+//! The table of commands.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::app::config::{Config, Flags};
+use crate::app::environment::Environment;
+use crate::app::error::{Error, Whose};
+use crate::cli::args::{Cli, Command, Common, IndexAction};
+use crate::cli::command;
+use crate::cli::exit;
+use crate::cli::out;
+use crate::cli::words::Voice;
+
+/// Reads the command line, does what it says, and returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; all else is a mistake in the command line.
+            error.print().ok();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => exit::exit(Whose::Usage),
+            };
+        }
+    };
+    let environment = Environment::read();
+    let common = common(&cli.command);
+    let voice = Voice::of(common, &environment);
+    let done = match &cli.command {
+        Command::Run(args) => command::run::run(args, environment, voice),
+        Command::Demo(args) => command::demo::run(args, environment, voice),
+        Command::Verify(args) => command::verify::run(args, &environment, voice),
+        Command::Index(args) => match &args.action {
+            IndexAction::Rebuild(args) => command::index::rebuild(args, &environment, voice),
+        },
+        Command::Config(args) => command::config::run(args, &environment),
+    };
+    out::flush();
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            voice.error(&error);
+            match signal() {
+                Some(signal) if error.whose() == Whose::Stopped => ExitCode::from(128 + signal),
+                _ => exit::exit(error.whose()),
+            }
+        }
+    }
+}
+
+fn common(command: &Command) -> &Common {
+    match command {
+        Command::Run(args) => &args.common,
+        Command::Demo(args) => &args.common,
+        Command::Verify(args) | Command::Config(args) => &args.common,
+        Command::Index(args) => match &args.action {
+            IndexAction::Rebuild(args) => &args.common,
+        },
+    }
+}
+
+/// The signal that asked to stop, once one did.
+fn signal() -> Option<u8> {
+    command::run::stopped_by()
+}
+
+/// Gathers the settings of a command that has only the common flags.
+pub fn settings(common: &Common, environment: &Environment) -> Result<Config, Error> {
+    let flags = Flags { store: common.store.clone(), ..Flags::default() };
+    Ok(Config::gather(&flags, environment)?)
+}

@@ -1,0 +1,93 @@
+//! Values, goals and reports as JSON; the schema is number 1.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::app::run::Answer;
+use crate::exec::event::Outcome;
+use crate::exec::report::{Ran, Report};
+use crate::plan::goal::Action;
+use crate::value::data::Value;
+
+/// The version of everything here.
+pub const SCHEMA: u64 = 1;
+
+/// Returns a value; numbers that JSON has not are null, an image tells its kind and grid only.
+pub fn value(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(truth) => json!(truth),
+        Value::Number(number) => json!(number),
+        Value::Text(text) => json!(&**text),
+        Value::Bytes(bytes) => json!(hex::encode(bytes)),
+        Value::Sequence(items) => items.iter().map(self::value).collect(),
+        Value::Record(fields) => Json::Object(
+            fields
+                .iter()
+                .map(|(name, value)| (name.to_string(), self::value(value)))
+                .collect::<Map<_, _>>(),
+        ),
+        other => {
+            let dims = other.grid().map(|grid| grid.dims().to_vec());
+            json!({ "kind": other.kind().to_string(), "dims": dims })
+        }
+    }
+}
+
+/// Returns a goal with what became of it.
+pub fn goal(action: Option<&Action>, outcome: &Outcome) -> Json {
+    let mut goal = Map::new();
+    match action {
+        Some(Action::Print { label }) => goal.insert("print".to_owned(), json!(label)),
+        Some(Action::Save { path }) => goal.insert("save".to_owned(), json!(path)),
+        None => None,
+    };
+    match outcome {
+        Outcome::Value(value) => goal.insert("value".to_owned(), self::value(value)),
+        Outcome::Saved { path, written } => {
+            goal.insert("path".to_owned(), json!(path));
+            goal.insert("written".to_owned(), json!(written))
+        }
+        Outcome::Failed(failure) => goal.insert("error".to_owned(), json!(failure.to_string())),
+    };
+    Json::Object(goal)
+}
+
+/// Returns a node that ran.
+pub fn node(ran: &Ran) -> Json {
+    json!({
+        "node": ran.node.to_string(),
+        "op": ran.op,
+        "us": ran.us,
+        "bytes": ran.bytes,
+        "claimed": ran.claimed,
+        "was": ran.was(),
+    })
+}
+
+/// Returns the counts of a report.
+pub fn counts(report: &Report) -> Json {
+    json!({
+        "computed": report.computed,
+        "redone": report.redone,
+        "reused": report.reused,
+        "failed": report.failed,
+        "seconds": report.wall.as_secs_f64(),
+        "saved_seconds": report.saved_us as f64 / 1e6,
+        "unstored": report.unstored,
+    })
+}
+
+/// Returns one case: its goals, counts and, with `nodes`, all nodes that ran.
+pub fn case(name: Option<&str>, answer: &Answer, nodes: bool) -> Json {
+    let mut case = Map::new();
+    if let Some(name) = name {
+        case.insert("case".to_owned(), json!(name));
+    }
+    let goals = answer.goals.iter().map(|(action, outcome)| goal(Some(action), outcome));
+    case.insert("goals".to_owned(), goals.collect());
+    case.insert("counts".to_owned(), counts(&answer.report));
+    if nodes {
+        case.insert("nodes".to_owned(), answer.report.nodes.iter().map(node).collect());
+    }
+    Json::Object(case)
+}

@@ -1,0 +1,8 @@
+//! NIfTI-1 and NIfTI-2, in one file or two, deflated or not.
+//!
+//! Read [`header`], [`place`] (where the voxels lie in the world), [`read`], then [`write`].
+
+pub mod header;
+pub mod place;
+pub mod read;
+pub mod write;
