@@ -1,15 +1,17 @@
 //! What the store knows of a node, and what follows.
 
-use crate::exec::drive::Run;
+use crate::exec::drive::{Fact, Run};
 use crate::exec::error::Error;
 use crate::exec::event::Event;
 use crate::exec::fuse::{self, Group};
 use crate::exec::job::{Job, Work};
+use crate::exec::keep;
 use crate::exec::shelf::{Answer, Looked};
 use crate::exec::why::Why;
 use crate::id::NodeId;
-use crate::plan::graph::NodeIndex;
+use crate::plan::graph::{Arg, NodeIndex};
 use crate::plan::node::{Entry, node_id};
+use crate::value::data::Value;
 
 /// So many nodes below an answer are looked up only to say what they once took.
 const CURIOUS: usize = 512;
@@ -70,6 +72,7 @@ impl Run<'_> {
                 let name = output.out;
                 self.fact(node).answer = Some(answer);
                 self.schedule.known(self.plan, node, name);
+                self.reader_settled(node);
             }
             Err(refusal) => {
                 let refusal = refusal.clone();
@@ -77,7 +80,6 @@ impl Run<'_> {
                 self.refused(node, refusal);
             }
         }
-        self.reader_settled(node);
     }
 
     /// Returns the group that a missing node ends, if its inner nodes are not to be had otherwise.
@@ -126,11 +128,13 @@ impl Run<'_> {
         };
         if let Some(small) = small {
             let value = self.context.shelf.decode(&small)?;
-            return self.loaded(node, value);
+            self.loaded(node, value);
+            return Ok(());
         }
         let slot = self.facts[node.0 as usize].slot.as_ref().and_then(|slot| slot.get().copied());
         let Some(blob) = self.schedule.name(node).or(slot) else {
-            return self.loaded(node, None);
+            self.loaded(node, None);
+            return Ok(());
         };
         self.session()?;
         let work = Work::Load { shelf: self.context.shelf.clone(), blob };
@@ -140,31 +144,23 @@ impl Run<'_> {
     }
 
     /// Takes in a value out of the store; without one the node runs.
-    pub(in crate::exec) fn loaded(
-        &mut self,
-        node: NodeIndex,
-        value: Option<crate::value::data::Value>,
-    ) -> Result<(), Error> {
-        match value {
-            Some(value) => {
-                let bytes = value.size() as u64;
-                let voxels = value.grid().map_or(0, |grid| grid.voxels() as u64);
-                self.values.put(node, value);
-                self.fact(node).again_ps = crate::exec::keep::load_ps(bytes);
-                self.schedule.done(self.plan, node, None, voxels, bytes);
-            }
-            None => {
-                let fact = self.fact(node);
-                fact.answer = None;
-                fact.why.get_or_insert(Why::Evicted);
-                if let Some(group) = self.groups.remove(&node) {
-                    // It ran as one and was dropped since; its nodes are looked at one by one.
-                    self.schedule.forget_group(group.last);
-                }
-                self.schedule.gone(self.plan, node);
-            }
+    pub(in crate::exec) fn loaded(&mut self, node: NodeIndex, value: Option<Value>) {
+        if let Some(value) = value {
+            let bytes = value.size() as u64;
+            let voxels = value.grid().map_or(0, |grid| grid.voxels() as u64);
+            self.values.put(node, value);
+            self.fact(node).again_ps = keep::load_ps(bytes);
+            self.schedule.done(self.plan, node, None, voxels, bytes);
+            return;
         }
-        Ok(())
+        let fact = self.fact(node);
+        fact.answer = None;
+        fact.why.get_or_insert(Why::Evicted);
+        if let Some(group) = self.groups.remove(&node) {
+            // It ran as one and was dropped since; its nodes are looked at one by one.
+            self.schedule.forget_group(group.last);
+        }
+        self.schedule.gone(self.plan, node);
     }
 
     /// Says why a node runs, from what was learned while it was looked up.
@@ -190,7 +186,6 @@ impl Run<'_> {
     }
 
     fn with_version(&self, node: NodeIndex, version: u32) -> NodeId {
-        use crate::plan::graph::Arg;
         let entries: Vec<Entry<'_>> = self
             .plan
             .args(node)
@@ -227,7 +222,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(in crate::exec) fn fact(&mut self, node: NodeIndex) -> &mut crate::exec::drive::Fact {
+    /// Returns what is known of a node.
+    pub(in crate::exec) fn fact(&mut self, node: NodeIndex) -> &mut Fact {
         &mut self.facts[node.0 as usize]
     }
 }

@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
             let answered = self.schedule.take_answered();
             quiet &= answered.is_empty();
             for (user, node) in answered {
-                self.answer(user, node)?;
+                self.answer(user, node);
             }
             quiet &= !self.fill_holes();
             for node in self.schedule.take_dropped() {

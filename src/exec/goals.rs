@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::exec::drive::Run;
-use crate::exec::error::{Error, Failure};
+use crate::exec::error::Failure;
 use crate::exec::event::{Event, Outcome};
 use crate::exec::job::{Job, Work};
 use crate::exec::schedule::User;
@@ -51,18 +51,15 @@ impl Run<'_> {
     }
 
     /// Takes in that a node is there, or failed, that a goal or template wants.
-    pub(in crate::exec) fn answer(&mut self, user: User, node: NodeIndex) -> Result<(), Error> {
+    pub(in crate::exec) fn answer(&mut self, user: User, node: NodeIndex) {
         match user {
             User::Goal(goal) => self.answer_goal(goal, node),
-            User::Template(hole) => {
-                self.answer_hole(hole, node);
-                Ok(())
-            }
-            User::Node(_) => Ok(()),
+            User::Template(hole) => self.answer_hole(hole, node),
+            User::Node(_) => {}
         }
     }
 
-    fn answer_goal(&mut self, goal: u32, node: NodeIndex) -> Result<(), Error> {
+    fn answer_goal(&mut self, goal: u32, node: NodeIndex) {
         if let Some(root) = self.schedule.failed(node) {
             self.outcomes[goal as usize] = Some(Outcome::Failed(self.failures[&root].clone()));
         } else if self.is_save(goal) {
@@ -72,49 +69,42 @@ impl Run<'_> {
             self.outcomes[goal as usize] = Some(Outcome::Value(value));
         }
         self.schedule.release(node);
-        Ok(())
     }
 
     /// Makes a goal's file hold what its encoder gave, unless it does already.
-    pub(in crate::exec) fn save(&mut self, goal: u32, node: NodeIndex) -> Result<(), Error> {
-        let Action::Save { path } = &self.plan.goals[goal as usize].action else { return Ok(()) };
+    pub(in crate::exec) fn save(&mut self, goal: u32, node: NodeIndex) {
+        let Action::Save { path } = &self.plan.goals[goal as usize].action else { return };
         let path = path.clone();
-        let Some(digest) = self.values.get(node).and_then(digest) else {
+        let lies = if let Some(digest) = self.values.get(node).and_then(digest) {
+            let lies = self.lies(&path, digest).map(|lies| (lies, digest));
+            lies.map_err(|source| Failure::Output { path: path.clone(), source })
+        } else {
             let message = "an encoder gave no digest of its file".to_owned();
-            let op = self.plan.signature(node).name;
-            self.outcomes[goal as usize] =
-                Some(Outcome::Failed(Arc::new(Failure::Lost { node, op, message })));
-            self.schedule.release(node);
-            return Ok(());
+            Err(Failure::Lost { node, op: self.plan.signature(node).name, message })
         };
-        match self.lies(&path, digest) {
-            Ok(true) => {
+        match lies {
+            Ok((true, _)) => {
                 self.outcomes[goal as usize] = Some(Outcome::Saved { path, written: false });
-                self.schedule.release(node);
             }
-            Ok(false) => match self.encoded.get(&node) {
-                Some(bytes) => {
-                    let (outputs, bytes) = (self.files.outputs.clone(), bytes.clone());
-                    let work = Work::Publish { outputs, path, bytes, digest, goal };
-                    self.unpublished.push_back(Job { node, work, grant: None });
-                    self.schedule.release(node);
-                }
-                // The receipt says what the file is like, but its bytes are made again: an effect.
-                None => {
+            Ok((false, digest)) => {
+                let Some(bytes) = self.encoded.get(&node) else {
+                    // The receipt says what the file is like, its bytes are made again: an effect.
                     let waiting = self.effects.entry(node).or_default();
                     waiting.push(goal);
                     if waiting.len() == 1 {
                         self.schedule.force(self.plan, node);
                     }
-                }
-            },
-            Err(source) => {
-                self.outcomes[goal as usize] =
-                    Some(Outcome::Failed(Arc::new(Failure::Output { path, source })));
-                self.schedule.release(node);
+                    return;
+                };
+                let (outputs, bytes) = (self.files.outputs.clone(), bytes.clone());
+                let work = Work::Publish { outputs, path, bytes, digest, goal };
+                self.unpublished.push_back(Job { node, work, grant: None });
+            }
+            Err(failure) => {
+                self.outcomes[goal as usize] = Some(Outcome::Failed(Arc::new(failure)));
             }
         }
-        Ok(())
+        self.schedule.release(node);
     }
 
     fn lies(&self, path: &Path, digest: Digest) -> std::io::Result<bool> {

@@ -1,6 +1,6 @@
 //! Computing: from a plan to the values of its goals.
 //!
-//! Read [`schedule`] first (pure: what is wanted, what is ready, what may be forgotten), then [`drive`]
+//! Read [`schedule`] and [`demand`] first (pure: what is wanted, what is ready, what may be forgotten), then [`drive`]
 //! (the loop) with its parts: [`ask`] (what the store knows), [`start`] (memory, claim, job), [`take`]
 //! (results and their records), [`goals`], [`expand`] (templates). Below them: [`job`] and [`engine`]
 //! (with the engines of this process in [`local`]), [`shelf`] (the store as a run needs it) and
@@ -15,6 +15,7 @@
 pub mod ask;
 pub mod budget;
 pub mod cone;
+pub mod demand;
 pub mod drive;
 pub mod engine;
 pub mod error;
@@ -35,3 +36,10 @@ pub mod stored;
 pub mod take;
 pub mod values;
 pub mod why;
+
+#[cfg(test)]
+mod histories;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod toys;

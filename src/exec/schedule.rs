@@ -11,9 +11,9 @@
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
+use crate::exec::demand::Answer;
 use crate::id::BlobId;
 use crate::plan::graph::{NodeIndex, Plan};
-use crate::primitive::signature::Cost;
 use crate::value::kind::Kind;
 
 /// Who wants a node.
@@ -29,7 +29,7 @@ pub enum User {
 
 /// What is wanted of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Need {
+pub(in crate::exec) enum Need {
     /// That it is known what came out, or that it has run.
     Name,
     /// Its value, in memory.
@@ -37,7 +37,7 @@ enum Need {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
+pub(in crate::exec) enum State {
     Unseen,
     Asked,
     Known,
@@ -51,36 +51,36 @@ enum State {
     Failed,
 }
 
-struct Item {
-    state: State,
+pub(in crate::exec) struct Item {
+    pub(in crate::exec) state: State,
     /// Is the value in memory?
-    has: bool,
+    pub(in crate::exec) has: bool,
     /// Does it run only for what it does besides its value?
-    forced: bool,
-    name: Option<BlobId>,
+    pub(in crate::exec) forced: bool,
+    pub(in crate::exec) name: Option<BlobId>,
     /// How many may yet want the value.
-    holds: u32,
+    pub(in crate::exec) holds: u32,
     /// How many arguments are outstanding.
-    left: u32,
-    users: Vec<(User, Need)>,
-    voxels: u64,
-    bytes: u64,
-    root: NodeIndex,
+    pub(in crate::exec) left: u32,
+    pub(in crate::exec) users: Vec<(User, Need)>,
+    pub(in crate::exec) voxels: u64,
+    pub(in crate::exec) bytes: u64,
+    pub(in crate::exec) root: NodeIndex,
 }
 
 /// Everything that is going on in one run.
 #[derive(Default)]
 pub struct Schedule {
-    items: Vec<Item>,
-    fused: HashMap<NodeIndex, Vec<NodeIndex>>,
-    todo: Vec<NodeIndex>,
-    asks: Vec<NodeIndex>,
-    cuts: Vec<NodeIndex>,
-    loads: Vec<NodeIndex>,
-    answered: Vec<(User, NodeIndex)>,
-    dropped: Vec<NodeIndex>,
-    tiny: VecDeque<NodeIndex>,
-    ready: BinaryHeap<(i64, std::cmp::Reverse<NodeIndex>)>,
+    pub(in crate::exec) items: Vec<Item>,
+    pub(in crate::exec) fused: HashMap<NodeIndex, Vec<NodeIndex>>,
+    pub(in crate::exec) todo: Vec<NodeIndex>,
+    pub(in crate::exec) asks: Vec<NodeIndex>,
+    pub(in crate::exec) cuts: Vec<NodeIndex>,
+    pub(in crate::exec) loads: Vec<NodeIndex>,
+    pub(in crate::exec) answered: Vec<(User, NodeIndex)>,
+    pub(in crate::exec) dropped: Vec<NodeIndex>,
+    pub(in crate::exec) tiny: VecDeque<NodeIndex>,
+    pub(in crate::exec) ready: BinaryHeap<(i64, std::cmp::Reverse<NodeIndex>)>,
 }
 
 impl Schedule {
@@ -151,7 +151,10 @@ impl Schedule {
 
     /// Takes the nodes whose values nobody wants any more.
     pub fn take_dropped(&mut self) -> Vec<NodeIndex> {
-        std::mem::take(&mut self.dropped)
+        let mut dropped = std::mem::take(&mut self.dropped);
+        // It may have come back meanwhile.
+        dropped.retain(|node| !self.items[node.0 as usize].has);
+        dropped
     }
 
     /// Takes a ready node that is too small for a job of its own.
@@ -326,212 +329,15 @@ impl Schedule {
         self.fail_for(plan, node, node);
         self.pump(plan);
     }
-
-    fn item(&mut self, node: NodeIndex) -> &mut Item {
-        &mut self.items[node.0 as usize]
-    }
-
-    fn need(&mut self, node: NodeIndex, user: User, need: Need) -> Answer {
-        let item = &mut self.items[node.0 as usize];
-        match item.state {
-            State::Failed => return Answer::Failed,
-            State::Done if item.has => return Answer::Now,
-            State::Done | State::Known if need == Need::Name => return Answer::Now,
-            State::Done | State::Known => {
-                item.state = State::Loading;
-                self.loads.push(node);
-            }
-            State::Unseen => {
-                item.state = State::Asked;
-                self.asks.push(node);
-            }
-            _ => {}
-        }
-        item.users.push((user, need));
-        Answer::Later
-    }
-
-    /// Wants something of every argument; `None` when one of them failed, and so does the node.
-    fn need_deps(&mut self, plan: &Plan, node: NodeIndex, need: Need) -> Option<u32> {
-        let user = User::Node(node);
-        let mut left = 0;
-        let mut failed = None;
-        let mut one = |schedule: &mut Self, dep| match schedule.need(dep, user, need) {
-            Answer::Now => {}
-            Answer::Later => left += 1,
-            Answer::Failed => failed = Some(dep),
-        };
-        if let Some(inputs) = self.fused.get(&node).cloned() {
-            inputs.into_iter().for_each(|dep| one(self, dep));
-        } else {
-            plan.arg_nodes(node).for_each(|dep| one(self, dep));
-        }
-        if let Some(dep) = failed {
-            let root = self.items[dep.0 as usize].root;
-            self.fail_for(plan, node, root);
-            return None;
-        }
-        Some(left)
-    }
-
-    fn name_deps(&mut self, plan: &Plan, node: NodeIndex) {
-        self.item(node).state = State::Naming;
-        self.hold_deps(plan, node);
-        let Some(left) = self.need_deps(plan, node, Need::Name) else { return };
-        self.item(node).left = left;
-        if left == 0 {
-            self.named(plan, node);
-        }
-    }
-
-    fn named(&mut self, plan: &Plan, node: NodeIndex) {
-        let mut deps = plan.arg_nodes(node).peekable();
-        // Without arguments that are nodes the cut-off key says no more than the id.
-        let worth = deps.peek().is_some();
-        if worth && deps.all(|dep| self.items[dep.0 as usize].name.is_some()) {
-            self.item(node).state = State::Cutting;
-            self.cuts.push(node);
-        } else {
-            self.gather(plan, node);
-        }
-    }
-
-    fn gather(&mut self, plan: &Plan, node: NodeIndex) {
-        self.item(node).state = State::Gathering;
-        let Some(left) = self.need_deps(plan, node, Need::Value) else { return };
-        self.item(node).left = left;
-        if left == 0 {
-            self.make_ready(plan, node);
-        }
-    }
-
-    fn make_ready(&mut self, plan: &Plan, node: NodeIndex) {
-        self.item(node).state = State::Ready;
-        if plan.signature(node).cost == Cost::Scalar && !self.fused.contains_key(&node) {
-            self.tiny.push_back(node);
-            return;
-        }
-        let mut freed = 0;
-        let mut count = |dep: NodeIndex| {
-            let item = &self.items[dep.0 as usize];
-            if item.holds == 1 {
-                freed += item.bytes as i64;
-            }
-        };
-        match self.fused.get(&node) {
-            Some(inputs) => inputs.iter().copied().for_each(&mut count),
-            None => plan.arg_nodes(node).for_each(&mut count),
-        }
-        let made = made(plan.kind(node), self.voxels_below(plan, node)) as i64;
-        self.ready.push((freed - made, std::cmp::Reverse(node)));
-    }
-
-    fn fail_for(&mut self, plan: &Plan, node: NodeIndex, root: NodeIndex) {
-        let item = self.item(node);
-        let held = matches!(
-            item.state,
-            State::Naming | State::Cutting | State::Gathering | State::Ready | State::Running
-        );
-        item.state = State::Failed;
-        item.root = root;
-        if held {
-            self.release_deps(plan, node);
-        }
-        self.settle(node);
-    }
-
-    fn hold_deps(&mut self, plan: &Plan, node: NodeIndex) {
-        if let Some(inputs) = self.fused.get(&node) {
-            for dep in inputs {
-                self.items[dep.0 as usize].holds += 1;
-            }
-        } else {
-            for dep in plan.arg_nodes(node) {
-                self.items[dep.0 as usize].holds += 1;
-            }
-        }
-    }
-
-    fn release_deps(&mut self, plan: &Plan, node: NodeIndex) {
-        if let Some(inputs) = self.fused.get(&node).cloned() {
-            inputs.into_iter().for_each(|dep| self.release(dep));
-        } else {
-            plan.arg_nodes(node).for_each(|dep| self.release(dep));
-        }
-    }
-
-    /// Notes that those who wait for a node are to be told; [`Self::pump`] does, without recursion.
-    fn settle(&mut self, node: NodeIndex) {
-        self.todo.push(node);
-    }
-
-    fn pump(&mut self, plan: &Plan) {
-        while let Some(node) = self.todo.pop() {
-            self.tell(plan, node);
-        }
-    }
-
-    fn tell(&mut self, plan: &Plan, node: NodeIndex) {
-        let item = self.item(node);
-        let (state, has, root) = (item.state, item.has, item.root);
-        let users = std::mem::take(&mut item.users);
-        for (user, need) in users {
-            if state != State::Failed && need == Need::Value && !has {
-                // Only its name came; the value is fetched for whoever wants it.
-                let item = self.item(node);
-                item.users.push((user, need));
-                if item.state == State::Known {
-                    item.state = State::Loading;
-                    self.loads.push(node);
-                }
-                continue;
-            }
-            let User::Node(above) = user else {
-                self.answered.push((user, node));
-                continue;
-            };
-            let item = self.item(above);
-            let waits = match need {
-                Need::Name => item.state == State::Naming,
-                Need::Value => item.state == State::Gathering,
-            };
-            if !waits {
-                continue;
-            }
-            if state == State::Failed {
-                self.fail_for(plan, above, root);
-                continue;
-            }
-            item.left -= 1;
-            if item.left == 0 {
-                match need {
-                    Need::Name => self.named(plan, above),
-                    Need::Value => self.make_ready(plan, above),
-                }
-            }
-        }
-        let item = self.item(node);
-        if item.has && item.holds == 0 {
-            item.has = false;
-            self.dropped.push(node);
-        }
-    }
-}
-
-enum Answer {
-    Now,
-    Later,
-    Failed,
 }
 
 /// Returns about how many bytes a value of a kind takes on so many voxels.
 pub fn made(kind: Kind, voxels: u64) -> u64 {
     match kind {
         Kind::Mask => voxels / 8,
-        Kind::Image => voxels * 4,
         Kind::Colour => voxels * 12,
         // What is not known may be an image.
-        Kind::Any | Kind::Overlay => voxels * 4,
+        Kind::Image | Kind::Any | Kind::Overlay => voxels * 4,
         _ => 64,
     }
 }

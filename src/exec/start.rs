@@ -11,7 +11,9 @@ use crate::exec::keep::{self, CLAIMED_PS, Rule};
 use crate::exec::schedule;
 use crate::exec::shelf::Turn;
 use crate::plan::graph::{Arg, NodeIndex};
+use crate::primitive::signature::Cost;
 use crate::value::data::Value;
+use crate::value::kind::Kind;
 
 /// A file's voxels take about so many times its bytes.
 const UNPACKED: u64 = 4;
@@ -54,6 +56,9 @@ impl Run<'_> {
                 if let Some(claim) = claim {
                     self.claims.insert(node, claim);
                 }
+                self.launch(node, grant);
+            }
+            Turn::Done(answer) if answer.result.is_err() && self.options.retry_failed => {
                 self.launch(node, grant);
             }
             Turn::Done(answer) => self.know(node, answer),
@@ -169,11 +174,11 @@ impl Run<'_> {
             input: self.plan.files(node).is_some(),
         };
         let voxels = self.schedule.voxels_below(self.plan, node);
-        // What hangs above matters to images only.
-        let above_ps = match schedule::made(self.plan.kind(node), 1 << 20) {
-            0..=64 => 0,
-            _ => self.cone.above_ps(self.plan, node),
-        };
+        // What hangs above matters to what may be large, and is not asked of thousands of scalars.
+        let kind = self.plan.kind(node);
+        let is_small = schedule::made(kind, 1 << 20) <= 64
+            || (kind == Kind::Any && self.plan.signature(node).cost == Cost::Scalar);
+        let above_ps = if is_small { 0 } else { self.cone.above_ps(self.plan, node) };
         let own_ps = keep::own_ps(self.plan, node, group.is_some(), 1);
         After { rule, own_ps, voxels, below_ps, above_ps }
     }

@@ -28,7 +28,10 @@ impl Run<'_> {
                 Ok(made) => self.made(node, us, made),
                 Err(trouble) => self.troubled(node, us, trouble),
             },
-            Done::Loaded { node, result } => self.loaded(node, result?),
+            Done::Loaded { node, result } => {
+                self.loaded(node, result?);
+                Ok(())
+            }
             Done::Published { goal, path, result } => {
                 let outcome = match result {
                     Ok(()) => Outcome::Saved { path, written: true },
@@ -54,7 +57,7 @@ impl Run<'_> {
             self.schedule.unforce(node);
             self.schedule.done(self.plan, node, name, voxels, bytes);
             for goal in self.effects.remove(&node).unwrap_or_default() {
-                self.save(goal, node)?;
+                self.save(goal, node);
             }
             return Ok(());
         }
