@@ -234,15 +234,16 @@ impl Machine<'_> {
     }
 
     /// Refuses saves that would write over something, beginning with the goal `first`.
-    pub fn check_saves(&mut self, first: usize, program: Option<&Path>, imports: &[PathBuf]) {
+    pub fn check_saves(&mut self, first: usize) {
         let files = Arc::clone(&self.session.files);
         let output = self.session.request.output.clone();
         let cwd = self.session.request.cwd.clone();
         let mut taken: HashMap<String, (&'static str, Option<Span>)> = HashMap::new();
         let mut names = Vec::new();
         names.extend(self.session.inputs.iter().map(|path| (path.clone(), "an input")));
-        names.extend(program.map(|path| (path.to_path_buf(), "the program")));
-        names.extend(imports.iter().map(|path| (path.clone(), "an import")));
+        let program = self.session.request.program.iter();
+        names.extend(program.map(|path| (path.clone(), "the program")));
+        names.extend(self.session.imports.iter().map(|path| (path.clone(), "an import")));
         for (path, what) in names {
             taken.insert(lexical(&cwd.join(&path)), (what, None));
             if let Some(identity) = files.identity(&path) {

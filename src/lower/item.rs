@@ -162,10 +162,10 @@ pub enum Key {
 }
 
 impl Key {
-    /// Returns the key of an argument.
-    pub fn of(item: &Item) -> Self {
+    /// Returns the key of an argument, or `None` for what has no lasting address.
+    pub fn of(item: &Item) -> Option<Self> {
         let address = |pointer: *const u8| Self::Held(pointer as usize, item.clone());
-        match item {
+        Some(match item {
             Item::Poison => Self::Poison,
             Item::Unknown(kind) => Self::Unknown(*kind),
             Item::Literal(Value::Null) => Self::Null,
@@ -174,12 +174,12 @@ impl Key {
             Item::Literal(Value::Text(text)) => Self::Text(text.clone()),
             Item::Literal(Value::Sequence(items)) => address(items.as_ptr().cast()),
             Item::Literal(Value::Record(fields)) => address(fields.as_ptr().cast()),
-            Item::Literal(value) => address(std::ptr::from_ref(value).cast()),
+            Item::Literal(_) => return None,
             Item::Node(node) => Self::Node(*node),
             Item::List(list) => address(Arc::as_ptr(list).cast()),
             Item::Record(fields) => address(Arc::as_ptr(fields).cast()),
             Item::Later(later) => Self::Later(*later),
-        }
+        })
     }
 
     fn parts(&self) -> (u8, u64) {

@@ -51,13 +51,16 @@ impl Expand for Waiting {
         let item = machine.session.fresh(self.item.clone());
         let operand = machine.operand(&item, self.span);
         if machine.plan.goals.len() > first_goal {
-            machine.check_saves(first_goal, None, &[]);
+            machine.check_saves(first_goal);
         }
         session.known.clear();
         if let Some(error) = session.diagnostics.iter().find(|found| found.is_error()) {
-            return Err(as_fault(error));
+            let fault = as_fault(error);
+            session.fault = Some(fault.clone());
+            return Err(fault);
         }
-        operand.ok_or_else(|| fault(mistake::KIND, "this has no value"))
+        let hangs_on = session.fault.clone();
+        operand.ok_or_else(|| hangs_on.unwrap_or_else(|| fault(mistake::KIND, "this has no value")))
     }
 }
 

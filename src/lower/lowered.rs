@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::lang::ast::{CommandKind, Program};
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::source::{Source, Span};
-use crate::lower::unit::plain_text;
+use crate::lower::string::plain_text;
 use crate::plan::graph::{NodeIndex, Plan};
 
 /// A plan, or why there is none.

@@ -4,11 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::lang::diagnostic::Diagnostic;
 use crate::lang::source::Span;
 use crate::lower::code::{Callable, Capture, Code, DeclId, END, LambdaId, Linked};
 use crate::lower::item::{Item, Key};
-use crate::lower::mistake;
 use crate::lower::session::{Op, Session};
 use crate::plan::graph::Plan;
 use crate::value::kind::Kind;
@@ -64,7 +62,8 @@ pub struct Frame {
     back: u32,
     base: usize,
     captures: Option<Arc<[Item]>>,
-    site: Span,
+    /// Where it was called.
+    pub site: Span,
     /// What happens with its result.
     pub why: Why,
 }
@@ -255,8 +254,9 @@ impl<'m> Machine<'m> {
         let declared = &linked.decls[decl.0 as usize];
         self.session.reached[decl.0 as usize] = true;
         let mut remembered = None;
-        if declared.calls {
-            let keys: Vec<Key> = args.iter().map(Key::of).collect();
+        if declared.calls
+            && let Some(keys) = args.iter().map(Key::of).collect()
+        {
             let key = (decl, self.checking > 0, keys);
             if let Some(item) = self.session.calls.get(&key) {
                 let item = item.clone();
@@ -379,41 +379,6 @@ impl<'m> Machine<'m> {
             }
         }
         false
-    }
-
-    /// Keeps a mistake, once for each place, with the calls that led to it.
-    pub fn report(&mut self, mut diagnostic: Diagnostic) {
-        let key = (diagnostic.code, diagnostic.span());
-        if self.quiet || !self.session.told.insert(key) {
-            return;
-        }
-        let calls = self.frames.iter().rev().filter_map(|frame| match &frame.why {
-            Why::Call(decl, _) => Some((*decl, frame.site)),
-            _ => None,
-        });
-        for (decl, site) in calls.take(6) {
-            let name = &self.session.linked.decls[decl.0 as usize].name;
-            diagnostic = diagnostic.label(site, format!("in this call of `{name}`"));
-        }
-        self.session.diagnostics.push(diagnostic);
-    }
-
-    /// Keeps a mistake and returns what stands for it.
-    pub fn fail(&mut self, code: &'static str, span: Span, message: impl Into<String>) -> Item {
-        self.report(Diagnostic::error(code, span, message));
-        Item::Poison
-    }
-
-    /// Returns a sequence, or tells that it nests too deep.
-    pub fn list(&mut self, items: Vec<Item>, span: Span) -> Item {
-        Item::sequence(items).unwrap_or_else(|| {
-            self.fail(mistake::DEEP, span, "sequences and records nest at most 64 deep")
-        })
-    }
-
-    /// Says whether steps run outside of calls and loops.
-    pub fn is_outside(&self) -> bool {
-        !self.frames.iter().any(|frame| !matches!(frame.why, Why::Stop))
     }
 }
 

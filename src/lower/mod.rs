@@ -1,9 +1,10 @@
 //! Text to plan: the only room that sees both syntax and nodes.
 //!
 //! Read it in the order of the walk: [`request`] and [`files`] (what is asked, and of whom),
-//! [`program`] (the whole) and [`lowered`] (what it gives); [`unit`] (commands and imports), [`library`],
-//! [`scope`] (names), [`settle`] (expressions to steps) and [`code`] (the steps); [`session`] and
-//! [`item`] (what is known), [`machine`] (runs steps), [`loops`], [`apply`], [`node`], [`form`],
+//! [`program`] (the whole) and [`lowered`] (what it gives); [`unit`] (commands), [`import`],
+//! [`library`], [`scope`] (names), [`settle`] (expressions to steps) with [`word`] and [`string`], and
+//! [`code`] (the steps); [`session`] and
+//! [`item`] (what is known), [`machine`] (runs steps), [`report`], [`loops`], [`apply`], [`node`], [`form`],
 //! [`read`], [`goal`], [`later`] (what waits); [`mistake`] (the codes) and [`suggest`].
 //!
 //! It may import `lang`, `plan`, `primitive`, `value`, `canon` and `id`; it opens no file and knows no
@@ -16,6 +17,7 @@ pub mod code;
 pub mod files;
 pub mod form;
 pub mod goal;
+pub mod import;
 pub mod item;
 pub mod later;
 pub mod library;
@@ -26,12 +28,15 @@ pub mod mistake;
 pub mod node;
 pub mod program;
 pub mod read;
+pub mod report;
 pub mod request;
 pub mod scope;
 pub mod session;
 pub mod settle;
+pub mod string;
 pub mod suggest;
 pub mod unit;
+pub mod word;
 
 #[cfg(test)]
 pub mod toy;

@@ -29,6 +29,7 @@ pub fn lower(
     let settled = settle(main, request, files.as_ref(), Arc::clone(&registry));
     let mut diagnostics = settled.diagnostics;
     let mut session = Session::new(settled.linked, registry, files, request.clone());
+    session.imports.clone_from(&settled.imports);
     let mut plan = Plan::new();
     let shared: Shared = Arc::new(Mutex::new(None));
     let linked = Arc::clone(&session.linked);
@@ -42,7 +43,7 @@ pub fn lower(
         machine.goal(goal);
     }
     machine.check_rest();
-    machine.check_saves(0, request.program.as_deref(), &settled.imports);
+    machine.check_saves(0);
     diagnostics.append(&mut session.diagnostics);
     diagnostics.sort_by_key(|found| {
         let span = found.span();
@@ -99,6 +100,10 @@ impl Machine<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::collection::vec;
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use proptest::sample::Index;
 
     use crate::lower::request::{Request, Setting};
     use crate::lower::toy::{Toys, goals, lower_with, lowered, mistakes, path, plan, toys};
@@ -360,5 +365,60 @@ mod tests {
         let looped = ids(&format!("{load} for k in range(2) do volume(f > k)"));
         let written = ids(&format!("{load} [volume(f > 0), volume(f > 1)]"));
         assert_eq!(looped, written);
+    }
+
+    proptest! {
+        /// Slices are those of the plain definition.
+        #[test]
+        fn slices_are_clamped(n in 0_usize..6, from in -8_i64..8, to in -8_i64..8) {
+            let at = |bound: i64| {
+                let bound = if bound < 0 { bound + n as i64 } else { bound };
+                bound.clamp(0, n as i64) as usize
+            };
+            let kept: Vec<String> =
+                (at(from)..at(to).max(at(from))).map(|i| format!("{i}.0")).collect();
+            value(&format!("range({n})[{from}:{to}]"), &format!("[{}]", kept.join(", ")));
+        }
+
+        /// Names and the places of declarations change no node.
+        #[test]
+        fn written_out_and_named_programs_are_one(
+            steps in vec((0_usize..5, any::<Index>(), any::<Index>()), 1..12),
+            salt in 0_u32..1000,
+        ) {
+            let mut whole = vec!["f".to_owned(), "g".to_owned()];
+            let mut named = vec!["f".to_owned(), "g".to_owned()];
+            let mut lets = String::new();
+            for (at, (op, left, right)) in steps.iter().enumerate() {
+                let apply = |known: &[String], called: bool| {
+                    let (a, b) = (left.get(known), right.get(known));
+                    match op {
+                        0 => format!("near({a})"),
+                        1 if called => format!("both({a}, {b})"),
+                        1 => format!("({a} & {b})"),
+                        2 => format!("({a} | !{b})"),
+                        3 => format!("touch({a}, {b})"),
+                        _ => format!("({a} >. {at})"),
+                    }
+                };
+                if whole.last().is_some_and(|text| text.len() > 2000) {
+                    break;
+                }
+                whole.push(apply(&whole, false));
+                lets += &format!("let v{salt}{at} = {}\n", apply(&named, true));
+                named.push(format!("v{salt}{at}"));
+            }
+            let load = "load f = \"flair.nii.gz\" load g = \"seg.nii.gz\" both(a, b) = a & b\n";
+            let id = |text: &str| {
+                let plan = plan(text);
+                match plan.goals[0].value {
+                    Operand::Node(node) => plan.id(node),
+                    _ => panic!("a node"),
+                }
+            };
+            let whole = format!("{load} print \"v\" volume({})", whole[whole.len() - 1]);
+            let named = format!("{load} {lets} print \"v\" volume({})", named[named.len() - 1]);
+            prop_assert_eq!(id(&whole), id(&named));
+        }
     }
 }

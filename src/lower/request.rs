@@ -1,7 +1,7 @@
 //! What a caller wants beside the program's text.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use crate::lang::dialect::Dialect;
 use crate::value::data::Value;
@@ -26,6 +26,31 @@ pub struct Request {
     pub confined: bool,
     /// The dialect, whatever the first line says.
     pub dialect: Option<Dialect>,
+}
+
+impl Request {
+    /// Returns what `$NAME` means before settings.
+    pub fn predefined(&self) -> HashMap<String, Setting> {
+        let shown = |path: &Path| path.to_string_lossy().into_owned();
+        let program = self.program.clone().unwrap_or_else(|| PathBuf::from("program"));
+        let file_name = program.file_name().map(|name| name.to_string_lossy().into_owned());
+        let stem = program.file_stem().map(|name| name.to_string_lossy().into_owned());
+        let folder = program.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let mut all = HashMap::new();
+        let mut add = |name: &str, raw: String| {
+            let value = Value::text(&raw);
+            all.insert(name.to_owned(), Setting { raw, value });
+        };
+        add("cwd", shown(&self.cwd));
+        add("dir", folder.map_or_else(|| ".".to_owned(), shown));
+        add("file", shown(&program));
+        add("filename", file_name.unwrap_or_default());
+        add("stem", stem.unwrap_or_default());
+        if let Some(case) = &self.case {
+            add("case", case.clone());
+        }
+        all
+    }
 }
 
 /// The value of a setting, and how it was written.

@@ -11,6 +11,19 @@ use crate::primitive::registry::{Dots, Registry, Spelling};
 /// The namespaces that are always looked into first.
 const ALWAYS: [&str; 2] = ["default", "vox1"];
 
+/// Forms by namespace and name.
+const FORMS: [(&str, &str, Meaning); 9] = [
+    ("default", "map", Meaning::Map),
+    ("default", "load", Meaning::Form(Form::Load)),
+    ("default", "dir", Meaning::Form(Form::Dir)),
+    ("default", "index", Meaning::Form(Form::Index)),
+    ("default", "slice", Meaning::Form(Form::Slice)),
+    ("default", "subsequence", Meaning::Form(Form::Subsequence)),
+    ("default", "sequence", Meaning::Form(Form::Sequence)),
+    ("simpleitk", "ReadImage", Meaning::Form(Form::ReadImage)),
+    ("simpleitk", "WriteImage", Meaning::Form(Form::WriteImage)),
+];
+
 /// What a name means.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Meaning {
@@ -39,10 +52,12 @@ pub struct Scope {
     /// All names of all files, each once.
     pub names: Names,
     registry: Arc<dyn Registry>,
-    globals: HashMap<Symbol, DeclId>,
+    globals: Vec<Option<DeclId>>,
     library: HashMap<String, DeclId>,
     imported: Vec<String>,
     all: Vec<String>,
+    /// All names without namespace: what is not among them is looked for nowhere.
+    known: HashSet<String>,
     found: HashMap<Symbol, Option<Meaning>>,
     locals: HashMap<Symbol, Vec<(u32, u32)>>,
     levels: Vec<Level>,
@@ -61,6 +76,9 @@ impl Scope {
             .collect();
         let mut all: Vec<String> = all.into_iter().collect();
         all.sort_unstable();
+        let names = registry.names();
+        let known = names.iter().map(|(_, name)| (*name).to_owned());
+        let known = known.chain(FORMS.iter().map(|(_, name, _)| (*name).to_owned())).collect();
         let longest = registry
             .names()
             .iter()
@@ -70,7 +88,8 @@ impl Scope {
         Self {
             names: Names::default(),
             registry,
-            globals: HashMap::new(),
+            globals: Vec::new(),
+            known,
             library: HashMap::new(),
             imported: Vec::new(),
             all,
@@ -102,8 +121,12 @@ impl Scope {
 
     /// Makes the declarations so far members of `vox1`, no longer names of the program.
     pub fn into_members(&mut self) {
-        for (symbol, decl) in self.globals.drain() {
-            self.library.insert(self.names.text(symbol).to_owned(), decl);
+        for (at, decl) in self.globals.drain(..).enumerate() {
+            let name = self.names.text(Symbol(at as u32)).to_owned();
+            if let Some(decl) = decl {
+                self.known.insert(name.clone());
+                self.library.insert(name, decl);
+            }
         }
         self.found.clear();
     }
@@ -111,7 +134,11 @@ impl Scope {
     /// Declares a name; returns what it meant before, but for locals.
     pub fn declare(&mut self, name: Symbol, decl: DeclId) -> Option<Meaning> {
         let before = self.global(name);
-        self.globals.insert(name, decl);
+        let at = name.0 as usize;
+        if self.globals.len() <= at {
+            self.globals.resize(at + 1, None);
+        }
+        self.globals[at] = Some(decl);
         self.longest = self.longest.max(self.names.text(name).len().min(64));
         before
     }
@@ -176,8 +203,8 @@ impl Scope {
     }
 
     fn global(&mut self, name: Symbol) -> Option<Meaning> {
-        if let Some(decl) = self.globals.get(&name) {
-            return Some(Meaning::Decl(*decl));
+        if let Some(decl) = self.declared(name) {
+            return Some(Meaning::Decl(decl));
         }
         if let Some(found) = self.found.get(&name) {
             return *found;
@@ -196,6 +223,9 @@ impl Scope {
     }
 
     fn anywhere(&self, name: &str) -> Option<Meaning> {
+        if !self.known.contains(name) {
+            return None;
+        }
         let imported = self.imported.iter().map(String::as_str);
         let rest = self.all.iter().map(String::as_str);
         imported.chain(ALWAYS).chain(rest).find_map(|namespace| self.member(namespace, name))
@@ -207,19 +237,11 @@ impl Scope {
         {
             return Some(Meaning::Decl(*decl));
         }
-        let form = match (namespace, name) {
-            ("default", "map") => return Some(Meaning::Map),
-            ("default", "load") => Form::Load,
-            ("default", "dir") => Form::Dir,
-            ("default", "index") => Form::Index,
-            ("default", "slice") => Form::Slice,
-            ("default", "subsequence") => Form::Subsequence,
-            ("default", "sequence") => Form::Sequence,
-            ("simpleitk", "ReadImage") => Form::ReadImage,
-            ("simpleitk", "WriteImage") => Form::WriteImage,
-            _ => return self.registry.resolve(namespace, name).map(Meaning::Operator),
-        };
-        Some(Meaning::Form(form))
+        let form = FORMS.iter().find(|(space, form, _)| (*space, *form) == (namespace, name));
+        match form {
+            Some((_, _, meaning)) => Some(*meaning),
+            None => self.registry.resolve(namespace, name).map(Meaning::Operator),
+        }
     }
 
     /// Finds the operator that a spelling with so many arguments is; `-` of one is `neg`.
@@ -246,30 +268,26 @@ impl Scope {
 
     /// Returns every name that could have been meant.
     pub fn candidates(&self) -> Vec<String> {
-        let globals = self.globals.keys().map(|name| self.names.text(*name).to_owned());
+        let globals = (0..self.globals.len() as u32)
+            .map(Symbol)
+            .filter(|name| self.declared(*name).is_some())
+            .map(|name| self.names.text(name).to_owned());
         let locals = self
             .locals
             .iter()
             .filter(|(_, bindings)| !bindings.is_empty())
             .map(|(name, _)| self.names.text(*name).to_owned());
         let members = self.library.keys().cloned();
-        let forms = ["map", "load", "dir", "index", "slice", "subsequence", "sequence"];
-        let readers = ["ReadImage", "WriteImage"];
+        let forms = FORMS.iter().map(|(_, name, _)| (*name).to_owned());
         let registered = self.registry.names();
         let plain = registered.iter().map(|(_, name)| (*name).to_owned());
         let qualified = registered.iter().map(|(space, name)| format!("{space}.{name}"));
-        globals
-            .chain(locals)
-            .chain(members)
-            .chain(forms.into_iter().chain(readers).map(str::to_owned))
-            .chain(plain)
-            .chain(qualified)
-            .collect()
+        globals.chain(locals).chain(members).chain(forms).chain(plain).chain(qualified).collect()
     }
 
     /// Returns the parameterless or other declaration of a name of the program.
     pub fn declared(&self, name: Symbol) -> Option<DeclId> {
-        self.globals.get(&name).copied()
+        self.globals.get(name.0 as usize).copied().flatten()
     }
 
     /// Says whether a name is a local.

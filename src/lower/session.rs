@@ -11,6 +11,7 @@ use crate::lower::files::Files;
 use crate::lower::item::{Item, Key, LaterId};
 use crate::lower::request::Request;
 use crate::plan::graph::{NodeIndex, Origin};
+use crate::plan::template::Fault;
 use crate::primitive::registry::Registry;
 use crate::value::data::Value;
 use crate::value::grid::Grid;
@@ -94,6 +95,10 @@ pub struct Session {
     pub looked: HashSet<LambdaId>,
     /// Paths of all files that were read.
     pub inputs: Vec<PathBuf>,
+    /// Paths of all files that were imported.
+    pub imports: Vec<PathBuf>,
+    /// The last mistake in a template: others may hang on it silently.
+    pub fault: Option<Fault>,
     /// What was found wrong.
     pub diagnostics: Vec<Diagnostic>,
     /// Mistakes that were told.
@@ -130,6 +135,8 @@ impl Session {
             base_image: None,
             looked: HashSet::new(),
             inputs: Vec::new(),
+            imports: Vec::new(),
+            fault: None,
             diagnostics: Vec::new(),
             told: HashSet::new(),
             known: HashMap::new(),

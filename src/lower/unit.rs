@@ -8,19 +8,21 @@ use std::sync::Arc;
 
 use crate::lang::ast::{Command, CommandKind, List, Program, Symbol, TextId, Word};
 use crate::lang::diagnostic::Diagnostic;
-use crate::lang::dialect::{Dialect, Options};
+use crate::lang::dialect::Options;
 use crate::lang::parser::parse;
 use crate::lang::source::{Source, SourceId, Span};
 use crate::lower::code::{
     BaseCode, Callable, Code, Decl, DeclId, Form, GoalCode, GoalKind, Linked,
 };
 use crate::lower::files::Files;
+use crate::lower::import::lost_words;
 use crate::lower::library;
 use crate::lower::lowered::{Input, Usage};
 use crate::lower::mistake;
 use crate::lower::request::{Request, Setting};
-use crate::lower::scope::{Meaning, Scope};
+use crate::lower::scope::Scope;
 use crate::lower::settle::{Settler, Unit};
+use crate::lower::string::plain_text;
 use crate::lower::suggest;
 use crate::primitive::registry::Registry;
 use crate::value::data::Value;
@@ -44,26 +46,25 @@ pub struct Settled {
 }
 
 /// A file that is being read.
-struct File {
-    source: SourceId,
-    program: Program,
-    folder: Option<PathBuf>,
-    identity: String,
+pub(super) struct File {
+    pub(super) source: SourceId,
+    pub(super) program: Program,
+    pub(super) folder: Option<PathBuf>,
+    pub(super) identity: String,
     next: usize,
     is_main: bool,
-    below: HashMap<Symbol, Span>,
     symbols: Vec<Symbol>,
 }
 
-struct Reader<'r> {
-    settler: Settler,
+pub(super) struct Reader<'r> {
+    pub(super) settler: Settler,
     request: &'r Request,
-    files: &'r dyn Files,
-    sources: Vec<Source>,
+    pub(super) files: &'r dyn Files,
+    pub(super) sources: Vec<Source>,
     diagnostics: Vec<Diagnostic>,
-    open: Vec<File>,
-    seen: HashSet<String>,
-    imports: Vec<PathBuf>,
+    pub(super) open: Vec<File>,
+    pub(super) seen: HashSet<String>,
+    pub(super) imports: Vec<PathBuf>,
     inputs: Vec<Input>,
     settings: HashMap<String, Setting>,
     set: HashSet<String>,
@@ -87,10 +88,10 @@ pub fn settle(
             scope: Scope::new(registry),
             linked: Linked::default(),
             diagnostics: Vec::new(),
-            dollars: predefined(request),
+            dollars: request.predefined(),
             used: HashSet::new(),
             lost: HashSet::new(),
-            below: HashMap::new(),
+            unknowns: Vec::new(),
             within: None,
             calls: false,
             reads: false,
@@ -123,29 +124,6 @@ pub fn settle(
     reader.finish()
 }
 
-/// Returns what `$NAME` means before settings.
-fn predefined(request: &Request) -> HashMap<String, Setting> {
-    let shown = |path: &Path| path.to_string_lossy().into_owned();
-    let program = request.program.clone().unwrap_or_else(|| PathBuf::from("program"));
-    let file_name = program.file_name().map(|name| name.to_string_lossy().into_owned());
-    let stem = program.file_stem().map(|name| name.to_string_lossy().into_owned());
-    let folder = program.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let mut all = HashMap::new();
-    let mut add = |name: &str, raw: String| {
-        let value = Value::text(&raw);
-        all.insert(name.to_owned(), Setting { raw, value });
-    };
-    add("cwd", shown(&request.cwd));
-    add("dir", folder.map_or_else(|| ".".to_owned(), shown));
-    add("file", shown(&program));
-    add("filename", file_name.unwrap_or_default());
-    add("stem", stem.unwrap_or_default());
-    if let Some(case) = &request.case {
-        add("case", case.clone());
-    }
-    all
-}
-
 impl Reader<'_> {
     fn read_library(&mut self) {
         let id = self.add_source(library::STDLIB, library::text(library::STDLIB).unwrap_or(""));
@@ -154,18 +132,24 @@ impl Reader<'_> {
         self.settler.scope.into_members();
     }
 
-    fn add_source(&mut self, name: &str, text: &str) -> SourceId {
+    pub(super) fn add_source(&mut self, name: &str, text: &str) -> SourceId {
         let id = SourceId(self.sources.iter().map(|source| source.id().0 + 1).max().unwrap_or(0));
         self.sources.push(Source::new(id, name, text));
         id
     }
 
-    fn identity(&self, path: &Path) -> String {
+    pub(super) fn identity(&self, path: &Path) -> String {
         self.files.identity(path).unwrap_or_else(|| path.to_string_lossy().into_owned())
     }
 
     /// Parses a source and puts it on the stack of files that are being read.
-    fn push(&mut self, id: SourceId, folder: Option<PathBuf>, identity: String, is_main: bool) {
+    pub(super) fn push(
+        &mut self,
+        id: SourceId,
+        folder: Option<PathBuf>,
+        identity: String,
+        is_main: bool,
+    ) {
         let source = self.sources.iter().find(|source| source.id() == id).expect("it was added");
         let dialect = if is_main { self.request.dialect } else { None };
         let options = Options { dialect, ..Options::default() };
@@ -178,23 +162,8 @@ impl Reader<'_> {
         let symbols: Vec<Symbol> = (0..names.len() as u32)
             .map(|at| self.settler.scope.names.intern(names.text(Symbol(at))))
             .collect();
-        let mut below = HashMap::new();
-        for command in program.commands.iter().rev() {
-            if let CommandKind::Let { name, .. } | CommandKind::Load { name, .. } = command.kind {
-                below.insert(symbols[name.symbol.0 as usize], name.span);
-            }
-        }
         self.seen.insert(identity.clone());
-        self.open.push(File {
-            source: id,
-            program,
-            folder,
-            identity,
-            next: 0,
-            is_main,
-            below,
-            symbols,
-        });
+        self.open.push(File { source: id, program, folder, identity, next: 0, is_main, symbols });
     }
 
     /// Settings of names that the main file does not declare are `$NAME`s.
@@ -221,17 +190,42 @@ impl Reader<'_> {
     fn run(&mut self) {
         while let Some(file) = self.open.last_mut() {
             let Some(command) = file.program.commands.get(file.next).copied() else {
-                self.open.pop();
+                let file = self.open.pop().expect("it is the last");
+                self.look_below(&file);
                 continue;
             };
             file.next += 1;
-            let mut file = self.open.pop().expect("it is the last");
-            std::mem::swap(&mut self.settler.below, &mut file.below);
+            let file = self.open.pop().expect("it is the last");
             let import = self.command(&file, &command);
-            std::mem::swap(&mut self.settler.below, &mut file.below);
             self.open.push(file);
             if let Some((what, span)) = import {
                 self.import(&what, span);
+            }
+        }
+    }
+
+    /// Says of names that are not there whether they are declared further down.
+    fn look_below(&mut self, file: &File) {
+        let settler = &mut self.settler;
+        if settler.unknowns.is_empty() {
+            return;
+        }
+        let mut declared = HashMap::new();
+        for command in file.program.commands.iter().rev() {
+            if let CommandKind::Let { name, .. } | CommandKind::Load { name, .. } = command.kind {
+                declared.insert(file.symbols[name.symbol.0 as usize], name.span);
+            }
+        }
+        for (at, name) in settler.unknowns.drain(..) {
+            let unknown = &mut settler.diagnostics[at];
+            if let Some(place) = declared.get(&name)
+                && unknown.span().source == place.source
+                && unknown.span().start < place.start
+            {
+                *unknown = unknown
+                    .clone()
+                    .label(*place, "declared here, further down")
+                    .help("a name is declared above its use: move the declaration up");
             }
         }
     }
@@ -392,7 +386,6 @@ impl Reader<'_> {
         }
         settler.scope.close();
         settler.within = None;
-        settler.below.remove(&symbol);
         let id = DeclId(settler.linked.decls.len() as u32);
         let text: Arc<str> = Arc::from(program.name(name.symbol));
         settler.linked.decls.push(Decl {
@@ -405,129 +398,12 @@ impl Reader<'_> {
         });
         let before = settler.scope.declare(symbol, id);
         if !self.is_library {
-            self.shadow_note(&text, name.span, before);
+            self.settler.shadow_note(&text, name.span, before);
         }
         if params.is_empty() && self.settler.reads {
             self.add_base(file.is_main, BaseCode::Steps(start));
         }
         id
-    }
-
-    fn shadow_note(&mut self, text: &str, span: Span, before: Option<Meaning>) {
-        let mut note = match before {
-            None | Some(Meaning::Local(_)) => return,
-            Some(Meaning::Decl(decl)) => {
-                let decl = &self.settler.linked.decls[decl.0 as usize];
-                let what = if decl.library { "the library's" } else { "an earlier" };
-                Diagnostic::note(mistake::SHADOWS, span, format!("`{text}` hides {what} `{text}`"))
-                    .label(decl.span, "declared here")
-            }
-            Some(Meaning::Operator(spelling)) => Diagnostic::note(
-                mistake::SHADOWS,
-                span,
-                format!("`{text}` hides `{}`", spelling.primitive),
-            ),
-            Some(Meaning::Form(_) | Meaning::Map) => Diagnostic::note(
-                mistake::SHADOWS,
-                span,
-                format!("`{text}` hides the built-in `{text}`"),
-            ),
-        };
-        note.labels[0].message = "from here on".to_owned();
-        self.settler.diagnostics.push(note);
-    }
-
-    fn import(&mut self, what: &str, span: Span) {
-        let is_plain = !what.contains(['.', '/']);
-        if is_plain && self.settler.scope.is_namespace(what) {
-            self.settler.scope.import(what);
-            return;
-        }
-        let importer = self.open.last().expect("the importing file is being read");
-        let folder = importer.folder.clone();
-        let first_dialect = importer.program.dialect == Dialect::One;
-        let mut names = vec![if is_plain { format!("{what}.imgql") } else { what.to_owned() }];
-        if first_dialect && !names[0].ends_with(".imgql") {
-            names.push(format!("{what}.imgql"));
-        }
-        for name in &names {
-            let beside = folder.as_ref().map(|folder| folder.join(name));
-            let mut places = vec![PathBuf::from(name)];
-            match beside {
-                Some(beside) if first_dialect && beside != places[0] => places.push(beside),
-                Some(beside) if beside != places[0] => places.insert(0, beside),
-                _ => {}
-            }
-            for path in places {
-                match self.files.import_text(&path) {
-                    Ok(Some(text)) => {
-                        let identity = self.identity(&path);
-                        self.open_import(
-                            &path.to_string_lossy(),
-                            &text,
-                            identity,
-                            Some(&path),
-                            span,
-                        );
-                        return;
-                    }
-                    Ok(None) => {}
-                    Err(error) => {
-                        let error = Diagnostic::error(mistake::UNREADABLE, span, error.to_string());
-                        self.settler.diagnostics.push(error);
-                        return;
-                    }
-                }
-            }
-        }
-        for name in &names {
-            if let Some(text) = library::text(name) {
-                self.open_import(name, text, format!("library:{name}"), None, span);
-                return;
-            }
-        }
-        let mut error =
-            Diagnostic::error(mistake::IMPORT, span, format!("there is no `{what}` to import"));
-        let known = ["default", "vox1", "simpleitk", "strings", "arrays", "geom", "RegionCalculus"];
-        error = match suggest::nearest(what, known) {
-            Some(nearest) => error.help(format!("did you mean `{nearest}`?")),
-            None => error.help(
-                "files are looked up beside the importing file, in the working directory, and in \
-                 the built-in library",
-            ),
-        };
-        self.settler.diagnostics.push(error);
-    }
-
-    fn open_import(
-        &mut self,
-        name: &str,
-        text: &str,
-        identity: String,
-        path: Option<&Path>,
-        span: Span,
-    ) {
-        if let Some(at) = self.open.iter().position(|file| file.identity == identity) {
-            let circle: Vec<&str> = self.open[at..]
-                .iter()
-                .filter_map(|file| self.sources.iter().find(|source| source.id() == file.source))
-                .map(Source::name)
-                .collect();
-            let circle = circle.join("` imports `");
-            self.settler.diagnostics.push(Diagnostic::error(
-                mistake::CYCLE,
-                span,
-                format!("`{circle}` imports `{name}`: a circle"),
-            ));
-            return;
-        }
-        if self.seen.contains(&identity) {
-            return;
-        }
-        let id = self.add_source(name, text);
-        self.imports.extend(path.map(Path::to_path_buf));
-        let folder = path.and_then(Path::parent).map(Path::to_path_buf);
-        self.push(id, folder, identity, false);
     }
 
     fn finish(mut self) -> Settled {
@@ -561,31 +437,4 @@ impl Reader<'_> {
             imports: self.imports,
         }
     }
-}
-
-/// Returns a string without `$`.
-pub fn plain_text(program: &Program, id: TextId) -> Option<String> {
-    let mut text = String::new();
-    for piece in program.pieces(id) {
-        match piece {
-            crate::lang::ast::Piece::Plain(plain) => text.push_str(plain),
-            crate::lang::ast::Piece::Dollar(_) => return None,
-        }
-    }
-    Some(text)
-}
-
-/// Returns the words outside of the commands that were understood.
-fn lost_words(text: &str, commands: &[Command]) -> HashSet<String> {
-    let mut words = HashSet::new();
-    let mut at = 0;
-    let ends = commands.iter().map(|command| command.span.range());
-    for range in ends.chain(std::iter::once(text.len()..text.len())) {
-        let between = text.get(at..range.start).unwrap_or("");
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        words.extend(between.split(|c| !is_word(c)).map(str::to_owned));
-        words.extend(between.split(|c: char| c.is_whitespace() || is_word(c)).map(str::to_owned));
-        at = range.end.max(at);
-    }
-    words
 }
