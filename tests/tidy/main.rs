@@ -22,7 +22,13 @@ const FLOORS: &[&[&str]] = &[
 const STORE: &[&str] = &["fault", "lock", "object", "log", "index"];
 
 /// The files that may hold `unsafe`, each for the reason in its first lines.
-const UNSAFE: &[&str] = &["src/kernel/format/inflate.rs", "src/pool.rs", "src/store/object/map.rs"];
+const UNSAFE: &[&str] = &[
+    "src/kernel/format/inflate.rs",
+    "src/kernel/space/lanes.rs",
+    "src/kernel/space/wide.rs",
+    "src/pool.rs",
+    "src/store/object/map.rs",
+];
 
 /// Whether a file of kernels holds SIMD code: these are named `simd.rs`, `avx2.rs` and so on.
 fn is_simd(path: &str) -> bool {
