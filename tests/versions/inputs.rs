@@ -150,7 +150,8 @@ fn argument(slot: Slot, dice: &mut Dice, grid: &Arc<Grid>, floats: Floats) -> Va
         Slot::Bool => Value::Bool(dice.below(2) == 0),
         Slot::Text => Value::text(["{} {:.2f}", "1", "x", "sitkUInt8"][dice.below(4)]),
         Slot::Sequence => {
-            let len = [grid.dims().len(), 0, 5][dice.below(3)];
+            let axes = grid.dims().len();
+            let len = [axes, axes, axes, 0, 5][dice.below(5)];
             numbers(dice, len)
         }
         Slot::NumberOrSequence if dice.below(2) == 0 => number(dice),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::kernel::number::sweep::canonical;
 use crate::kernel::space::wide::{Task, widest};
 use crate::pool::Buffer;
 use crate::value::grid::Grid;
@@ -12,7 +13,7 @@ use crate::value::volume::Volume;
 /// Returns at each voxel the root of the sum of squared central differences, per mm.
 ///
 /// Behind the edge the edge's voxel is repeated; an axis of one voxel adds nothing. In f64, rounded
-/// once.
+/// once; what is no number is the one NaN.
 pub fn magnitude(grid: &Arc<Grid>, voxels: &[f32]) -> Volume {
     let [nx, ny, nz] = grid.shape();
     let spacing = grid.spacing();
@@ -84,7 +85,7 @@ impl Task for Row<'_> {
                 }
             }
             for (out, sum) in self.out[from..].iter_mut().zip(sums.iter()) {
-                *out = sum.sqrt() as f32;
+                *out = canonical(sum.sqrt() as f32);
             }
         }
     }
@@ -113,7 +114,7 @@ mod tests {
                 sum += slope * slope;
             }
         }
-        sum.sqrt() as f32
+        canonical(sum.sqrt() as f32)
     }
 
     proptest! {
