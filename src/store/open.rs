@@ -375,7 +375,10 @@ fn settle(layout: &Layout, place: &Place, read_only: bool) -> Result<(String, bo
     let is_adopted = layout.objects().is_dir();
     if !is_adopted {
         let is_empty = match fs::read_dir(root) {
-            Ok(mut entries) => entries.next().is_none(),
+            // Who else is making a store here begins with `local/`.
+            Ok(mut entries) => {
+                entries.all(|entry| entry.is_ok_and(|entry| entry.path() == layout.local()))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
             Err(error) => return Err(io_error("list", root)(error)),
         };

@@ -1,5 +1,7 @@
 //! The tables of the index, and how a connection is set.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 
 /// The version of the tables; an index of another one begins anew.
@@ -31,12 +33,15 @@ create table goal (run text not null, place integer not null, label text not nul
     node blob not null, primary key (run, place)) without rowid;
 ";
 
+/// How long another process may keep the database.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Sets a connection: how it waits, what it caches, when it syncs.
 ///
 /// NORMAL may lose the last transactions in a power cut, and that is allowed: rows come back from
 /// the log. A write-ahead log needs shared memory, which a network file system does not have.
 pub(super) fn set(connection: &Connection, wal: bool) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(30))?;
+    connection.busy_timeout(PATIENCE)?;
     // Answers are compared with a word because the pragma answers with what it could do.
     let mode = if wal { "wal" } else { "delete" };
     connection.query_row(&format!("pragma journal_mode = {mode}"), [], |_| Ok(()))?;
@@ -51,6 +56,11 @@ pub(super) fn set(connection: &Connection, wal: bool) -> rusqlite::Result<()> {
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// Says whether a database has no table at all.
+pub(super) fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("select not exists (select 1 from sqlite_schema)", [], |row| row.get(0))
 }
 
 /// Says whether a database has these tables, and false when it is of another version.

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
@@ -345,29 +346,42 @@ fn select(table: Table) -> &'static str {
 }
 
 /// Connects, and makes the tables of a new file; a file of another version is an error.
+///
+/// A process that comes just as the last other one leaves finds the database busy, and the library
+/// does not wait there by itself.
 fn connect(path: &Path, journal: Journal) -> Result<Open, Error> {
+    let begun = Instant::now();
+    loop {
+        match try_connect(path, journal) {
+            Err(Error::Sql { source, .. })
+                if is_busy(&source) && begun.elapsed() < schema::PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn try_connect(path: &Path, journal: Journal) -> Result<Open, Error> {
     // Nobody is inside while somebody replaces the file: a new database beside an old write-ahead
-    // log would be a broken one.
-    let lock = lock(path, Lock::shared)?;
+    // log would be a broken one. And a new one is made alone: two that change its journal at once
+    // stop each other.
+    let is_made = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
+    let mut lock = lock(path, if is_made { Lock::shared } else { Lock::exclusive })?;
     let sql = |source| Error::Sql { path: path.to_owned(), source };
-    let mut connection = Connection::open(path).map_err(sql)?;
+    let connection = Connection::open(path).map_err(sql)?;
     schema::set(&connection, journal == Journal::Wal).map_err(sql)?;
-    let empty: bool = connection
-        .query_row("select not exists (select 1 from sqlite_schema)", [], |row| row.get(0))
-        .map_err(sql)?;
-    if empty {
-        drop(lock);
-        let alone = lock_alone(path)?;
-        let transaction = connection.transaction().map_err(sql)?;
-        let empty: bool = transaction
-            .query_row("select not exists (select 1 from sqlite_schema)", [], |row| row.get(0))
-            .map_err(sql)?;
-        transaction.commit().map_err(sql)?;
-        if empty {
+    if schema::is_empty(&connection).map_err(sql)? {
+        if is_made {
+            drop(lock);
+            lock = lock_alone(path)?;
+        }
+        if schema::is_empty(&connection).map_err(sql)? {
             schema::create(&connection).map_err(sql)?;
         }
-        drop(alone);
     }
+    drop(lock);
     if !schema::is_current(&connection).map_err(sql)? {
         return Err(Error::Lost { path: path.to_owned() });
     }
@@ -420,6 +434,12 @@ fn is_broken(error: &rusqlite::Error) -> bool {
         | rusqlite::Error::IntegralValueOutOfRange(..) => true,
         _ => false,
     }
+}
+
+/// Says whether somebody else is at the file just now.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(failure, _)
+        if matches!(failure.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn guard(mutex: &Mutex<Open>) -> MutexGuard<'_, Open> {
