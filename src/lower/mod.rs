@@ -1,7 +1,7 @@
 //! Text to plan: the only room that sees both syntax and nodes.
 //!
 //! Read it in the order of the walk: [`request`] and [`files`] (what is asked, and of whom),
-//! [`program`] (the whole) and [`lowered`] (what it gives); [`unit`] (commands), [`import`],
+//! [`program`] (the whole) and [`lowered`] (what it gives); [`unit`](mod@unit) (commands), [`import`],
 //! [`library`], [`scope`] (names), [`settle`] (expressions to steps) with [`word`] and [`string`], and
 //! [`code`] (the steps); [`session`] and
 //! [`item`] (what is known), [`machine`] (runs steps), [`report`], [`loops`], [`apply`], [`node`], [`form`],

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`ask`] (what may be asked), [`sqlite`] and [`scan`] (the two indexes),
 //! [`tell`] (a change becomes rows in the
-//! database), [`column`], [`schema`] (the tables), [`fill`] (segments become rows), [`segments`] (records at their places),
+//! database), [`column`](mod@column), [`schema`] (the tables), [`fill`] (segments become rows), [`segments`] (records at their places),
 //! [`error`].
 //!
 //! Imports `id`, `store/object`, `store/log` and `store/lock`. A cache: deleted, it comes back by
