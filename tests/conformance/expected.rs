@@ -139,7 +139,8 @@ fn numbers(value: &Value) -> Result<(&Grid, usize, Vec<f64>), String> {
     match value {
         Value::Mask(mask) => {
             let [nx, ny, nz] = mask.grid.shape();
-            let truth = |at: usize| f64::from(u8::from(mask.get(at % nx, at / nx % ny, at / nx / ny)));
+            let truth =
+                |at: usize| f64::from(u8::from(mask.get(at % nx, at / nx % ny, at / nx / ny)));
             Ok((&mask.grid, 1, (0..nx * ny * nz).map(truth).collect()))
         }
         Value::Volume(volume) => {
