@@ -6,7 +6,7 @@
 //! 5 x 5 x 4 voxels of 10 and one voxel of 20; `truth.nii` is that box moved by one voxel along x;
 //! `wide.nii` is another grid; `photo.png` has 4 x 3 pixels in colour. `VOX_BLESS=1` writes what is
 //! said now; look at the difference before you commit it.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
