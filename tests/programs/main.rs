@@ -120,7 +120,9 @@ fn wrong_programs_are_told_what_is_wrong() {
         assert_ne!(code, 0);
         let errors = String::from_utf8_lossy(&output.stderr);
         // The last line has times.
-        let lines = errors.lines().filter(|line| !line.contains(" computed, "));
-        format!("exit {code}\n") + &lines.map(|line| format!("{line}\n")).collect::<String>()
+        let mut lines = vec![format!("exit {code}")];
+        let timeless = errors.lines().filter(|line| !line.contains(" computed, "));
+        lines.extend(timeless.map(str::to_owned));
+        lines.join("\n") + "\n"
     });
 }
