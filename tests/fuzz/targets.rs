@@ -1,0 +1,108 @@
+//! What is fuzzed: any text, any value's bytes, any segment, any image file. Each target takes bytes,
+//! must not panic, and checks what can be checked of what it understood.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+
+use vox::canon::{self, Tree};
+use vox::codec::decode::decode_slice;
+use vox::codec::encode::encode;
+use vox::kernel::format::probe::{self, Format, PREFIX};
+use vox::kernel::format::read::read;
+use vox::kernel::install::table;
+use vox::lang::dialect::{Dialect, Options};
+use vox::lang::parser::parse as parse_text;
+use vox::lang::print::print;
+use vox::lang::same::same;
+use vox::lang::source::{Source, SourceId};
+use vox::lower::files::{FileError, Files, Found};
+use vox::lower::program::lower;
+use vox::lower::request::Request;
+use vox::primitive::contract::Call;
+use vox::store::log::segment::Segment;
+use vox::store::object::frame::Frames;
+
+/// A world without files.
+struct Nowhere;
+
+impl Files for Nowhere {
+    fn probe(&self, path: &Path) -> Result<Found, FileError> {
+        Err(FileError::Missing(path.to_owned()))
+    }
+
+    fn list(&self, root: &Path, _: &str, _: bool, _: bool) -> Result<Vec<String>, FileError> {
+        Err(FileError::Missing(root.to_owned()))
+    }
+
+    fn import_text(&self, _: &Path) -> Result<Option<String>, FileError> {
+        Ok(None)
+    }
+
+    fn identity(&self, _: &Path) -> Option<String> {
+        None
+    }
+}
+
+/// A text is read in both dialects, printed and read again, and lowered.
+pub(crate) fn parse(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for dialect in [Dialect::One, Dialect::Two] {
+        let options = Options { dialect: Some(dialect), ..Options::default() };
+        let source = Source::new(SourceId(0), "fuzz.imgql", text.clone());
+        let (program, diagnostics) = parse_text(&source, &options);
+        if diagnostics.is_empty() {
+            let printed = print(&program);
+            let again = Source::new(SourceId(0), "printed.imgql", printed.clone());
+            let (reread, complaints) = parse_text(&again, &options);
+            assert!(complaints.is_empty(), "{text:?} prints as {printed:?}: {complaints:?}");
+            assert!(same(&program, &reread), "{text:?} prints as {printed:?}");
+        }
+        let request = Request { dialect: Some(dialect), ..Request::default() };
+        let source = Source::new(SourceId(0), "fuzz.imgql", text.clone());
+        drop(lower(source, &request, Arc::new(Nowhere), Arc::new(table())));
+    }
+}
+
+/// Bytes that are understood as a value, or as canonical CBOR, are the bytes of what was understood.
+pub(crate) fn decode(bytes: &[u8]) {
+    if let Ok(tree) = canon::read(bytes) {
+        assert_eq!(canon::write(&tree), bytes, "read what is not canonical");
+    }
+    let resolve = |_| Ok::<_, Infallible>(None);
+    if let Ok(value) = decode_slice(bytes, &resolve) {
+        // The NaNs of images are left to their digest, so only the length is held here.
+        assert_eq!(encode(&value).len(), bytes.len(), "decoded what encodes otherwise");
+    }
+}
+
+/// Stored bytes of an object or a segment.
+pub(crate) fn open(bytes: &[u8]) {
+    if let Ok(frames) = Frames::of(bytes)
+        && frames.raw_len() <= 1 << 24
+    {
+        let mut raw = vec![0; frames.raw_len()];
+        let _damage = frames.decode(bytes, &mut raw);
+    }
+    if let Ok(segment) = Segment::read(bytes) {
+        let (writer, name) = (segment.span.writer, segment.span.name);
+        drop(segment.verify(writer, &name));
+    }
+}
+
+/// The file of an input, under each name that decides its format; images may be read in pieces.
+pub(crate) fn image(bytes: &[u8]) {
+    let first = &bytes[..bytes.len().min(PREFIX)];
+    for name in ["a.nii", "a.nii.gz", "a.hdr", "a.png", "a.npy", "a.json", "a.txt", "a"] {
+        let format = probe::probe(name, first);
+        drop(probe::files(name, first));
+        let header = probe::header(format, first);
+        let params = Tree::map([("format", Tree::text(format.word()))]);
+        let got = read(&Call { args: &[], params: &params, files: &[bytes] });
+        if let (Ok(output), Ok(Some(header)), true) = (&got, &header, format == Format::Nifti)
+            && let Some(grid) = output.value.grid()
+        {
+            assert_eq!(grid.as_ref(), header.grid.as_ref(), "header and image differ");
+        }
+    }
+}
