@@ -68,8 +68,7 @@ fn coefficients(variance: f64, error: f64, width: usize) -> Vec<f64> {
         let term = scale * bessel(terms.len(), variance);
         terms.push(term);
         sum += term * 2.0;
-        // NaN, of variances whose terms no float holds, ends it too.
-        if !(term > 0.0) || terms.len() > width {
+        if term <= 0.0 || terms.len() > width {
             break;
         }
     }
