@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::app::listing;
 use crate::exec::inputs::{Content, Inputs};
 use crate::id::Digest;
-use crate::kernel::format::probe::{self, Format};
+use crate::kernel::format::probe;
 use crate::lower::files::{FileError, Files, Found, Header};
 use crate::store::memo;
 use crate::store::open::Store;
@@ -40,8 +40,8 @@ impl Disk {
         let format = probe::probe(&name, &begin);
         let mut paths = vec![path.to_owned()];
         let mut digests = vec![first.digest];
-        if format == Format::Nifti {
-            let names = probe::files(&name, &begin);
+        if format.is_image() {
+            let names = probe::files(format, &name, &begin);
             if names.len() > 1 {
                 (paths, digests) = (Vec::new(), Vec::new());
                 for (at, name) in names.iter().enumerate() {

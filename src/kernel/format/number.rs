@@ -30,6 +30,9 @@ pub trait Number: Pod {
     /// Returns it, or the one NaN for any NaN.
     fn one_nan(self) -> Self;
 
+    /// Reads it as it is written out.
+    fn parse(word: &str) -> Option<Self>;
+
     /// Makes voxels of them.
     fn voxels(buffer: Buffer<Self>) -> Voxels;
 }
@@ -53,6 +56,10 @@ macro_rules! integer {
 
             fn one_nan(self) -> Self {
                 self
+            }
+
+            fn parse(word: &str) -> Option<Self> {
+                word.parse().ok()
             }
 
             fn voxels(buffer: Buffer<Self>) -> Voxels {
@@ -80,6 +87,10 @@ macro_rules! float {
 
             fn one_nan(self) -> Self {
                 if self.is_nan() { $type::NAN } else { self }
+            }
+
+            fn parse(word: &str) -> Option<Self> {
+                word.parse().ok()
             }
 
             fn voxels(buffer: Buffer<Self>) -> Voxels {
