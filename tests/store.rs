@@ -1,5 +1,5 @@
 //! What a store promises, shown from outside: written, found again, copied, damaged, shared.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

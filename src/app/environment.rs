@@ -32,6 +32,7 @@ pub struct Environment {
 
 impl Environment {
     /// Asks the process.
+    #[expect(clippy::disallowed_methods, reason = "this is the room that asks")]
     pub fn read() -> Self {
         let path =
             |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

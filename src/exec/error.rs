@@ -15,7 +15,7 @@ use crate::store::error::Error as StoreError;
 #[derive(Debug, Error)]
 pub enum Failure {
     /// A kernel refused; that is a result and was kept.
-    #[error("`{op}` refuses: {refusal}")]
+    #[error("`{op}` refuses: {}", refusal.said_by(op))]
     Refused {
         /// The node that refused, maybe far below the goal.
         node: NodeIndex,

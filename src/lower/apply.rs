@@ -187,7 +187,7 @@ impl Machine<'_> {
                     Diagnostic::error(
                         mistake::DOTS,
                         span,
-                        format!("`{name}` wants {wants} here, this is a {kind}"),
+                        format!("`{name}` wants {wants} here, this is {}", kind.article()),
                     )
                     .help("the dot stands at the side of the scalar; without dots any operands go"),
                 );

@@ -138,7 +138,7 @@ impl Machine<'_> {
         };
         let kind = self.kind(&args[1]);
         if !matches!(kind, Kind::Number | Kind::Text | Kind::Any) {
-            let message = format!("an index is a number, this is a {kind}");
+            let message = format!("an index is a number, this is {}", kind.article());
             return self.fail(mistake::KIND, span, message);
         }
         match elements {
@@ -172,7 +172,7 @@ impl Machine<'_> {
         for bound in &args[1..] {
             let kind = self.kind(bound);
             if !matches!(kind, Kind::Number | Kind::Any) {
-                let message = format!("a bound is a number, this is a {kind}");
+                let message = format!("a bound is a number, this is {}", kind.article());
                 return self.fail(mistake::KIND, span, message);
             }
         }
@@ -240,7 +240,8 @@ impl Machine<'_> {
             }
             other => {
                 let kind = self.kind(other);
-                let message = format!("`.{name_text}` is a field of a record, this is a {kind}");
+                let message =
+                    format!("`.{name_text}` is a field of a record, this is {}", kind.article());
                 self.fail(mistake::KIND, span, message)
             }
         }

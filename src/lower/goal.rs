@@ -49,7 +49,7 @@ impl Machine<'_> {
                 let kind = self.kind(&other);
                 let message = match kind {
                     Kind::Text => "this is known only while running".to_owned(),
-                    kind => format!("this is a {kind}, not a text"),
+                    kind => format!("this is {}, not a text", kind.article()),
                 };
                 self.fail(mistake::TEXT, goal.text_span, message);
                 None
@@ -68,7 +68,7 @@ impl Machine<'_> {
                         Diagnostic::error(
                             mistake::PRINT,
                             goal.span,
-                            format!("this is a {kind}: it cannot be printed"),
+                            format!("this is {}: it cannot be printed", kind.article()),
                         )
                         .help(format!(
                             "write `save \"{text}.nii.gz\" ...`, or print a number of it"

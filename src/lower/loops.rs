@@ -52,7 +52,11 @@ impl Machine<'_> {
     }
 
     fn no_sequence(&mut self, kind: Kind, span: Span) -> Elements {
-        self.fail(mistake::KIND, span, format!("a sequence is needed here, this is a {kind}"));
+        self.fail(
+            mistake::KIND,
+            span,
+            format!("a sequence is needed here, this is {}", kind.article()),
+        );
         Elements::Bad
     }
 
@@ -239,7 +243,7 @@ impl Machine<'_> {
                     return self.fail(
                         mistake::KEEP,
                         span,
-                        format!("a filter keeps by a bool or a number, this is a {kind}"),
+                        format!("a filter keeps by a bool or a number, this is {}", kind.article()),
                     );
                 }
             }

@@ -90,6 +90,45 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Says it in a sentence of the operator's own, where the numbers mean something to a person.
+    pub fn said_by(&self, op: &str) -> String {
+        let numbers: Vec<String> = self.args.iter().map(shown).collect();
+        let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+        match (op, self.code, numbers.as_slice()) {
+            ("vox1.read", Code::Format, [have, need]) => format!(
+                "the file is damaged or cut short: it has {have} bytes, and {need} were expected"
+            ),
+            ("vox1.read", Code::Format, [line, column, _]) => {
+                format!("what stands at line {line}, column {column} is no JSON")
+            }
+            ("vox1.read", Code::Format, []) => {
+                "the file is not of the form that its name says".to_owned()
+            }
+            ("vox1.read", Code::Range, [frame, frames]) => {
+                format!("image {frame} of a file that holds {frames} (they count from 0)")
+            }
+            ("default.index", Code::Range, [index, len]) => {
+                format!("index {index} of a sequence of {len} (they count from 0)")
+            }
+            (_, Code::Integer, [number]) => format!("{number} is not integral"),
+            (_, Code::Length, [a, b]) => format!("lengths {a} and {b} do not agree"),
+            _ => self.to_string(),
+        }
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            format!("{number}")
+        }
+        Value::Number(number) => format!("{number:?}"),
+        Value::Text(text) => format!("{text:?}"),
+        other => other.kind().to_string(),
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.code {
@@ -105,15 +144,7 @@ impl fmt::Display for Refusal {
             Code::Size => "more than it can hold",
         })?;
         if !self.args.is_empty() {
-            let shown: Vec<String> = self
-                .args
-                .iter()
-                .map(|value| match value {
-                    Value::Number(number) => format!("{number:?}"),
-                    Value::Text(text) => format!("{text:?}"),
-                    other => other.kind().to_string(),
-                })
-                .collect();
+            let shown: Vec<String> = self.args.iter().map(shown).collect();
             write!(f, " ({})", shown.join(", "))?;
         }
         Ok(())

@@ -18,6 +18,7 @@ mod counted {
     static STEPS: AtomicU64 = AtomicU64::new(0);
     static CRASH_AT: OnceLock<Option<u64>> = OnceLock::new();
 
+    #[expect(clippy::disallowed_methods, reason = "only tests build this, and set it")]
     pub(super) fn step() {
         let crash_at =
             CRASH_AT.get_or_init(|| std::env::var("VOX_CRASH_AT").ok()?.trim().parse().ok());

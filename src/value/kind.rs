@@ -38,6 +38,12 @@ impl Kind {
     pub fn is_image(self) -> bool {
         matches!(self, Self::Mask | Self::Image | Self::Colour)
     }
+
+    /// Returns its name with "a" or "an" before it, for sentences.
+    pub fn article(self) -> String {
+        let an = matches!(self, Self::Image | Self::Overlay);
+        format!("{} {self}", if an { "an" } else { "a" })
+    }
 }
 
 impl fmt::Display for Kind {

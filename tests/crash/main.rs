@@ -4,7 +4,7 @@
 //! n until it survives. After every stop the store opens, nothing in it is wrong, what was
 //! acknowledged is there, and running again completes with the same results.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -5,7 +5,7 @@
 //! today's. After raising a version, write the table anew with `VOX_BLESS=1 cargo test --test versions`.
 //! The same calls show that neither threads nor instructions change a bit, and that wild voxels (every
 //! kind of NaN, infinities, subnormals) neither stop an operator nor leave a NaN but the one.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod inputs;
 

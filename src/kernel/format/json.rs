@@ -11,7 +11,8 @@ use crate::value::data::Value;
 /// Reads a value; of two members of one name the later one stands.
 pub fn read(file: &[u8]) -> Result<Output, Refusal> {
     let json: Json = serde_json::from_slice(file).map_err(|error| {
-        Refusal::with(Code::Format, &[error.line() as f64, error.column() as f64])
+        let at = [error.line(), error.column(), file.len()];
+        Refusal::with(Code::Format, &at.map(|n| n as f64))
     })?;
     Ok(value(json)?.into())
 }

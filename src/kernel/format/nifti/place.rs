@@ -120,7 +120,7 @@ fn rotation(fields: &Fields) -> [[f64; 3]; 3] {
 /// Makes columns of length 1 of what is left of a plane in space; a plane that stands upright in it
 /// becomes axes of its own, as in ITK.
 fn flatten(cosines: &mut [f64]) {
-    let columns = [cosines[0].hypot(cosines[2]), cosines[1].hypot(cosines[3])];
+    let columns = [libm::hypot(cosines[0], cosines[2]), libm::hypot(cosines[1], cosines[3])];
     let area = (cosines[0] * cosines[3] - cosines[1] * cosines[2]).abs();
     if !columns.iter().all(|len| len.is_finite()) {
         return;
