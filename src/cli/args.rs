@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     max_term_width = 100,
     disable_help_subcommand = true,
     after_help = "\
-New here? `vox demo` writes three small cases, runs a method over them and says what to try next.
-`vox COMMAND --help` tells all of a command."
+New here? `vox demo` writes three small cases, runs a method over them and says
+what to try next. `vox COMMAND --help` tells all of a command."
 )]
 pub struct Cli {
     /// What to do.
@@ -107,17 +107,18 @@ Examples:
   vox run lesion.imgql --cases cases -o out --table dice.csv
   vox run lesion.imgql --cases cases -o out --set warm=0.87
 
-In a cohort, each subfolder of DIR is a case. The file of an input NAME is the first that is there of
-`--in NAME=PATTERN` in the case's folder ({case} is the folder's name), {case}_NAME.nii.gz,
-NAME.nii.gz, the same with .nii, and the file that the program names.
+In a cohort each subfolder of DIR is a case, and {case} its name. The file of an
+input NAME is what `--in NAME=PATTERN` says, {case}_NAME.nii.gz or NAME.nii.gz
+(or .nii), or what the program names: the first that is in the case's folder.
 
-What the program prints goes to stdout, everything else to stderr. The last line counts nodes:
-computed for the first time, redone (known, but the value was not kept), reused from the store.
+What the program prints goes to stdout, everything else to stderr. The last line
+counts nodes: computed for the first time, redone (known, but the value was not
+kept), reused from the store.
 
 Exit codes:
   0  all is well
-  1  an operator refused, a file could not be written, or a case of a cohort failed
-  2  the command line asks for something that makes no sense, or that would write over a file
+  1  an operator refused, a file could not be written, or a case failed
+  2  wrong usage, or something would be written over
   3  the program has mistakes
   4  an input is missing, unreadable, changing, or on another grid
   5  the store is damaged, refused, read-only or full")]
@@ -183,8 +184,8 @@ pub struct Run {
 /// `vox demo`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-The heads are computed, so that their lesions are known: nothing is fetched. The store is DIR/.vox,
-unless --store or $VOX_STORE says otherwise.
+The heads are computed, so their lesions are known and nothing is fetched. The
+store is DIR/.vox, unless --store or $VOX_STORE says otherwise.
 
 Examples:
   vox demo

@@ -77,7 +77,7 @@ fn who_waits_says_for_whom() {
         let claims = fs::read_dir(desk.path(".vox/local/claims")).into_iter().flatten();
         claims.flatten().any(|entry| entry.path().extension().is_some_and(|end| end == "lock"))
     };
-    let first = desk.start("run p.imgql");
+    let first = desk.start("run p.imgql --keep all");
     let begin = Instant::now();
     while !lock(&desk) {
         assert!(begin.elapsed() < LIMIT, "nothing was claimed");
@@ -85,9 +85,9 @@ fn who_waits_says_for_whom() {
     }
     let pid = rustix::process::Pid::from_child(&first);
     rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
-    let mut second = desk.start("run p.imgql");
+    let mut second = desk.start("run p.imgql --keep all");
     // Somebody else who does not want to wait computes it here.
-    desk.vox("run p.imgql --no-wait --report alone.json").ok();
+    desk.vox("run p.imgql --keep all --no-wait").ok();
     let mut word = [0; 1];
     let mut errors = second.stderr.take().unwrap();
     errors.read_exact(&mut word).unwrap();

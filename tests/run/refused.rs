@@ -58,7 +58,7 @@ fn nothing_is_written_over() {
         format!("../{up}/f.nii"),
         desk.path("f.nii").display().to_string(),
     ] {
-        let program = format!("load f = \"f.nii\"\nprint \"n\" max(f)\nsave \"{path}\" f .+ 1\n");
+        let program = format!("load f = \"f.nii\"\nprint \"n\" max(f)\nsave \"{path}\" f +. 1\n");
         refuses(&desk, &program, "", 2, &["E0222", "p.imgql:3", "input", "-o"]);
     }
     // The same with -o, with --in, and for files that are read by a computed path or imported.
@@ -70,13 +70,13 @@ fn nothing_is_written_over() {
     refuses(&desk, computed, "", 2, &["E0222"]);
     // Two goals, one file.
     for other in ["a.nii", "./a.nii", "folder/../a.nii", "folder/b/../../a.nii"] {
-        let program = format!("load f = \"f.nii\"\nsave \"a.nii\" f\nsave \"{other}\" f .+ 1\n");
+        let program = format!("load f = \"f.nii\"\nsave \"a.nii\" f\nsave \"{other}\" f +. 1\n");
         refuses(&desk, &program, "", 2, &["E0221", "p.imgql:3", "the other one"]);
     }
     // Written through a link, one file has two names.
     symlink("a.nii", desk.path("b.nii")).unwrap();
     desk.write("a.nii", "there");
-    let two = "load f = \"f.nii\"\nsave \"a.nii\" f\nsave \"b.nii\" f .+ 1\n";
+    let two = "load f = \"f.nii\"\nsave \"a.nii\" f\nsave \"b.nii\" f +. 1\n";
     refuses(&desk, two, "", 2, &["E0221"]);
     for name in ["a.nii", "b.nii", "p.imgql"] {
         fs::remove_file(desk.path(name)).unwrap();
@@ -116,7 +116,7 @@ fn wrong_programs_exit_with_3() {
         ("print \"n\" max(flair)\n", &["E0201", "p.imgql:2", "flair"][..]),
         ("print \"n\" volme(f >. 1)\n", &["E0201", "did you mean `volume`?"]),
         ("print \"n\" volume(f, f)\n", &["E0202", "p.imgql:2"]),
-        ("print \"n\" dt()\n", &["E0202"]),
+        ("print \"n\" dt()\n", &["E0204", "write `dt(a)`"]),
         ("print \"n\" volume(f > \"x\")\n", &["E0203"]),
         ("print \"f\" f\n", &["E0218", "save"]),
         ("save \"f.jpg\" f\n", &["E0219", ".png"]),
