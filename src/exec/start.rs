@@ -7,7 +7,7 @@ use crate::exec::drive::{Parked, Run};
 use crate::exec::error::Error;
 use crate::exec::event::Event;
 use crate::exec::job::{After, Input, Job, Work};
-use crate::exec::keep::{self, CLAIMED_PS, Rule};
+use crate::exec::keep::{self, Rule};
 use crate::exec::schedule;
 use crate::exec::shelf::Turn;
 use crate::plan::graph::{Arg, NodeIndex};
@@ -109,7 +109,8 @@ impl Run<'_> {
         let after = self.after(node);
         let own_ps = after.own_ps.saturating_mul(after.voxels);
         let bytes = schedule::made(self.plan.kind(node), after.voxels);
-        own_ps > CLAIMED_PS && after.rule.keeps(bytes, own_ps.saturating_add(after.below_ps))
+        own_ps > self.options.claimed_ps
+            && after.rule.keeps(bytes, own_ps.saturating_add(after.below_ps))
     }
 
     fn launch(&mut self, node: NodeIndex, grant: Grant) {

@@ -20,10 +20,12 @@ pub fn run(args: &args::Demo, environment: Environment, voice: Voice) -> Result<
         cases: usize::from(args.cases),
         size: cohort::size(&args.size)?,
     };
+    demo.check()?;
     if !voice.quiet {
         let [x, y, z] = demo.size;
+        let heads = if demo.cases == 1 { "head" } else { "heads" };
         out::say(&format!(
-            "vox: writing {} computed heads of {x}x{y}x{z} voxels into `{}`",
+            "vox: writing {} computed {heads} of {x}x{y}x{z} voxels into `{}`",
             demo.cases,
             demo.dir.display()
         ));
@@ -35,9 +37,10 @@ pub fn run(args: &args::Demo, environment: Environment, voice: Voice) -> Result<
         (None, Some(store)) => store.into(),
         (None, None) => demo.dir.join(".vox"),
     };
+    let vox = shown(&environment.program());
     let table = demo.dir.join("dice.csv");
     let command = format!(
-        "vox run {} --cases {} -o {} --store {}",
+        "{vox} run {} --cases {} -o {} --store {}",
         shown(&demo.program()),
         shown(&demo.root()),
         shown(&demo.output()),
@@ -72,15 +75,18 @@ pub fn run(args: &args::Demo, environment: Environment, voice: Voice) -> Result<
     if !voice.quiet {
         out::say(&format!(
             "\n\
-             masks    {out}/CASE/lesion.nii.gz\n\
+             masks    {out}/*/lesion.nii.gz\n\
              table    {table}\n\
              picture  {preview}  (found: orange, true: blue)\n\
              store    {store}\n\
              \n\
              Try next:\n\
-             \x20 {command} --set warm=0.87   # another threshold: only what depends on it runs\n\
-             \x20 {command}   # the same again: nothing is computed\n\
-             \x20 vox verify --store {quoted}   # what the store holds, checked",
+             \x20 # another threshold: only what depends on it is computed\n\
+             \x20 {command} --set hot=0.93\n\
+             \x20 # the same as above again: nothing is computed\n\
+             \x20 {command}\n\
+             \x20 # what the store holds, every file of it checked\n\
+             \x20 {vox} verify --store {quoted}",
             out = demo.output().display(),
             table = table.display(),
             preview = preview.display(),
