@@ -1,6 +1,6 @@
 //! The one list of what is built in: all operators, and all their spellings.
 
-use crate::kernel::{format, list, number, space};
+use crate::kernel::{format, itk, list, number, space};
 use crate::primitive::registry::{Dots, Spelling, Table};
 
 /// Puts together every operator.
@@ -8,12 +8,16 @@ pub fn table() -> Table {
     let mut table = Table::new();
     let rooms = [
         format::list::primitives(),
+        itk::list::primitives(),
         list::table::primitives(),
         number::list::primitives(),
         space::list::primitives(),
     ];
     for primitive in rooms.into_iter().flatten() {
         table.add(Box::new(primitive));
+    }
+    for (name, number) in itk::pixel::constants() {
+        table.name("simpleitk", name, number);
     }
     for (primitive, order, spellings) in SPELLINGS {
         for spelling in spellings.split(' ') {

@@ -37,6 +37,8 @@ pub enum Meaning {
     Form(Form),
     /// `map`.
     Map,
+    /// A number by name.
+    Number(f64),
 }
 
 /// A frame of locals: a declaration's, or a lambda's inside one.
@@ -52,6 +54,7 @@ pub struct Scope {
     /// All names of all files, each once.
     pub names: Names,
     registry: Arc<dyn Registry>,
+    constants: HashMap<(String, String), f64>,
     globals: Vec<Option<DeclId>>,
     library: HashMap<String, DeclId>,
     imported: Vec<String>,
@@ -78,7 +81,13 @@ impl Scope {
         all.sort_unstable();
         let names = registry.names();
         let known = names.iter().map(|(_, name)| (*name).to_owned());
-        let known = known.chain(FORMS.iter().map(|(_, name, _)| (*name).to_owned())).collect();
+        let known = known.chain(FORMS.iter().map(|(_, name, _)| (*name).to_owned()));
+        let constants: HashMap<(String, String), f64> = registry
+            .constants()
+            .into_iter()
+            .map(|(space, name, number)| ((space.to_owned(), name.to_owned()), number))
+            .collect();
+        let known = known.chain(constants.keys().map(|(_, name)| name.clone())).collect();
         let longest = registry
             .names()
             .iter()
@@ -88,6 +97,7 @@ impl Scope {
         Self {
             names: Names::default(),
             registry,
+            constants,
             globals: Vec::new(),
             known,
             library: HashMap::new(),
@@ -238,10 +248,14 @@ impl Scope {
             return Some(Meaning::Decl(*decl));
         }
         let form = FORMS.iter().find(|(space, form, _)| (*space, *form) == (namespace, name));
-        match form {
-            Some((_, _, meaning)) => Some(*meaning),
-            None => self.registry.resolve(namespace, name).map(Meaning::Operator),
+        if let Some((_, _, meaning)) = form {
+            return Some(*meaning);
         }
+        let operator = self.registry.resolve(namespace, name).map(Meaning::Operator);
+        operator.or_else(|| {
+            let key = (namespace.to_owned(), name.to_owned());
+            self.constants.get(&key).copied().map(Meaning::Number)
+        })
     }
 
     /// Finds the operator that a spelling with so many arguments is; `-` of one is `neg`.
@@ -282,7 +296,9 @@ impl Scope {
         let registered = self.registry.names();
         let plain = registered.iter().map(|(_, name)| (*name).to_owned());
         let qualified = registered.iter().map(|(space, name)| format!("{space}.{name}"));
-        globals.chain(locals).chain(members).chain(forms).chain(plain).chain(qualified).collect()
+        let constants = self.constants.keys().map(|(_, name)| name.clone());
+        let all = globals.chain(locals).chain(members).chain(forms).chain(constants);
+        all.chain(plain).chain(qualified).collect()
     }
 
     /// Returns the parameterless or other declaration of a name of the program.
@@ -307,6 +323,6 @@ pub fn callable(
         Meaning::Decl(decl) => Some(Callable::Decl(decl)),
         Meaning::Form(form) => Some(Callable::Form(form)),
         Meaning::Operator(spelling) => scope.prim(linked, spelling, count).map(Callable::Prim),
-        Meaning::Local(_) | Meaning::Map => None,
+        Meaning::Local(_) | Meaning::Map | Meaning::Number(_) => None,
     }
 }

@@ -111,7 +111,7 @@ impl Settler {
                 span,
                 format!("`{text}` hides `{}`", spelling.primitive),
             ),
-            Some(Meaning::Form(_) | Meaning::Map) => Diagnostic::note(
+            Some(Meaning::Form(_) | Meaning::Map | Meaning::Number(_)) => Diagnostic::note(
                 mistake::SHADOWS,
                 span,
                 format!("`{text}` hides the built-in `{text}`"),
@@ -155,7 +155,10 @@ impl Settler {
             Meaning::Local(code) if count == 0 => {
                 self.emit(code, span);
             }
-            Meaning::Local(_) => {
+            Meaning::Number(number) if count == 0 => {
+                self.emit(Code::Number(number), span);
+            }
+            Meaning::Local(_) | Meaning::Number(_) => {
                 self.not_callable(name, span);
                 self.emit(Code::Poison(count), span);
             }

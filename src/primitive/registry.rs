@@ -48,6 +48,11 @@ pub trait Registry: Send + Sync {
 
     /// Returns every name in every namespace, for suggestions and listings.
     fn names(&self) -> Vec<(&str, &str)>;
+
+    /// Returns the numbers that have names: namespace, name, number.
+    fn constants(&self) -> Vec<(&str, &str, f64)> {
+        Vec::new()
+    }
 }
 
 /// The operators that were put in.
@@ -55,6 +60,7 @@ pub trait Registry: Send + Sync {
 pub struct Table {
     primitives: BTreeMap<&'static str, Box<dyn Primitive>>,
     spellings: HashMap<(&'static str, &'static str), Spelling>,
+    constants: BTreeMap<(&'static str, &'static str), f64>,
 }
 
 impl Table {
@@ -89,6 +95,11 @@ impl Table {
         }
     }
 
+    /// Gives a number a name.
+    pub fn name(&mut self, namespace: &'static str, name: &'static str, number: f64) {
+        self.constants.insert((namespace, name), number);
+    }
+
     /// Visits all operators by name.
     pub fn primitives(&self) -> impl Iterator<Item = &dyn Primitive> {
         self.primitives.values().map(AsRef::as_ref)
@@ -116,5 +127,9 @@ impl Registry for Table {
         let mut all: Vec<(&str, &str)> = self.spellings.keys().copied().collect();
         all.sort_unstable();
         all
+    }
+
+    fn constants(&self) -> Vec<(&str, &str, f64)> {
+        self.constants.iter().map(|((space, name), number)| (*space, *name, *number)).collect()
     }
 }

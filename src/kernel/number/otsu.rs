@@ -11,11 +11,11 @@ use crate::value::data::Value;
 use crate::value::mask::Mask;
 
 /// More bins are refused: beyond it f32 does not tell them apart.
-const MOST_BINS: i64 = 1 << 24;
+pub const MOST_BINS: i64 = 1 << 24;
 
 /// The bins of a histogram as ITK lays them: lower ends from an f32 interval, the last upper end a
 /// hundredth of a bin above the greatest value.
-struct Bins {
+pub struct Bins {
     lo: f64,
     last: f64,
     count: usize,
@@ -26,8 +26,13 @@ struct Bins {
 }
 
 impl Bins {
-    fn new(lo: f64, hi: f64, count: usize) -> Self {
-        let last = hi + (hi - lo) / count as f64 / 100.0;
+    /// Lays bins from the least value to a little above the greatest.
+    pub fn new(lo: f64, hi: f64, count: usize) -> Self {
+        Self::between(lo, hi + (hi - lo) / count as f64 / 100.0, count)
+    }
+
+    /// Lays bins between two ends.
+    pub fn between(lo: f64, last: f64, count: usize) -> Self {
         let interval = (last as f32 - lo as f32) / count as f32;
         let ends = (0..count).map(|bin| lo + f64::from(bin as f32 * interval)).collect();
         Self { last, count, ends, lo, density: 1.0 / f64::from(interval) }
@@ -37,16 +42,18 @@ impl Bins {
         self.ends[bin]
     }
 
-    fn upper(&self, bin: usize) -> f64 {
+    /// Returns the upper end of a bin.
+    pub fn upper(&self, bin: usize) -> f64 {
         if bin + 1 == self.count { self.last } else { self.lower(bin + 1) }
     }
 
-    fn middle(&self, bin: usize) -> f64 {
+    /// Returns the middle of a bin.
+    pub fn middle(&self, bin: usize) -> f64 {
         f64::midpoint(self.lower(bin), self.upper(bin))
     }
 
     /// Returns the last bin whose lower end is not above the value.
-    fn of(&self, value: f64) -> usize {
+    pub fn of(&self, value: f64) -> usize {
         // A guess only: the ends decide.
         let guess = (value - self.lo) * self.density;
         let mut bin = (guess as u32 as usize).min(self.count - 1);
@@ -93,7 +100,7 @@ pub fn otsu(call: &Call<'_>) -> Result<Output, Refusal> {
         return Ok(sweep::told(Value::Mask(none), rounded));
     }
     let bins = Bins::new(f64::from(lo), f64::from(hi), bins as usize);
-    let threshold = threshold(&bins, &histogram(source, &mask, &bins)) as f32;
+    let threshold = bins.upper(best(&bins, &histogram(source, &mask, &bins))) as f32;
     let (above, _) = sweep::within(source, threshold.next_up(), f32::INFINITY, Side::Holds);
     // The image's own grid comes first, and its padding is zero already.
     let inside = sweep::words(&above, &mask, |a, b| a & b);
@@ -136,9 +143,9 @@ fn histogram(source: Source<'_>, mask: &Mask, bins: &Bins) -> Vec<u64> {
     .0
 }
 
-/// Returns the upper end of the bin behind which the variance between the two classes is greatest;
-/// the first of those that differ by one unit in the last place only.
-fn threshold(bins: &Bins, counts: &[u64]) -> f64 {
+/// Returns the bin behind which the variance between the two classes is greatest; the first of those
+/// that differ by one unit in the last place only.
+pub fn best(bins: &Bins, counts: &[u64]) -> usize {
     let total: u64 = counts.iter().sum();
     let all = total as f64;
     let mut mean = 0.0;
@@ -165,7 +172,7 @@ fn threshold(bins: &Bins, counts: &[u64]) -> f64 {
             best = (found, bin);
         }
     }
-    bins.upper(best.1)
+    best.1
 }
 
 /// Says whether two numbers of one sign differ by at most one unit in the last place.

@@ -25,18 +25,22 @@ const CLIP: usize = 12;
 /// of its line's values plus a parabola. The best place along a line never moves backwards, so
 /// halving finds all in O(n log n), for 16 lines at once.
 pub fn signed(mask: &Mask) -> Result<Volume, Refusal> {
-    let metric = Metric::of(&mask.grid)?;
+    Ok(measured(mask, &Metric::of(&mask.grid)?))
+}
+
+/// The same by any metric.
+pub fn measured(mask: &Mask, metric: &Metric) -> Volume {
     let count = mask.count();
     if count == 0 || count == mask.grid.voxels() as u64 {
         let mut out = Buffer::take(mask.grid.voxels());
         out.fill(if count == 0 { NOWHERE } else { -NOWHERE });
-        return Ok(Volume::f32(mask.grid.clone(), out));
+        return Volume::f32(mask.grid.clone(), out);
     }
-    Ok(if metric.reach < i32::FAR.wide() {
-        transformed::<i32>(mask, &metric)
+    if metric.reach < i32::FAR.wide() {
+        transformed::<i32>(mask, metric)
     } else {
-        transformed::<i64>(mask, &metric)
-    })
+        transformed::<i64>(mask, metric)
+    }
 }
 
 fn transformed<W: Word>(mask: &Mask, metric: &Metric) -> Volume {
@@ -225,7 +229,8 @@ impl<W: Word> LaneTask<W> for Rows<'_, W> {
             }
             scratch.deal(nx, at, candidates);
         }
-        let short = self.metric.scale == 1.0 && self.metric.reach < EXACT;
+        let metric = self.metric;
+        let short = metric.scale == 1.0 && metric.reach < EXACT && !metric.squared;
         for (block, from) in (0..nx).step_by(LANES).enumerate() {
             let values = &scratch.blocks[block * candidates..][..candidates];
             let weight = self.metric.weights[2];

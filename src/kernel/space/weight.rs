@@ -19,6 +19,8 @@ pub struct Metric {
     pub scale: f64,
     /// The greatest squared distance between two voxels of the grid.
     pub reach: i64,
+    /// Are squared distances asked for? Then [`Self::mm`] gives mm².
+    pub squared: bool,
 }
 
 /// Which distances are asked for.
@@ -47,7 +49,7 @@ impl Metric {
                 let dims: Vec<f64> = grid.dims().iter().map(|n| *n as f64).collect();
                 return Err(Refusal::with(Code::Size, &dims));
             };
-            return Ok(Self { weights: [1; 3], scale: squares[0], reach });
+            return Ok(Self { weights: [1; 3], scale: squares[0], reach, squared: false });
         }
         for k in (-1022..=FINEST).rev() {
             let rounded = squares.iter().map(|square| (square * power(k)).round_ties_even());
@@ -55,7 +57,7 @@ impl Metric {
             if let Some(reach) = reach(grid, &weights) {
                 let mut all = [1; 3];
                 all[..weights.len()].copy_from_slice(&weights);
-                return Ok(Self { weights: all, scale: power(-k), reach });
+                return Ok(Self { weights: all, scale: power(-k), reach, squared: false });
             }
         }
         Err(Refusal::with(Code::Range, spacing))
@@ -64,7 +66,8 @@ impl Metric {
     /// Returns the distance in mm, rounded once from f64.
     #[inline(always)]
     pub fn mm(&self, squared: i64) -> f32 {
-        (squared as f64 * self.scale).sqrt() as f32
+        let square = squared as f64 * self.scale;
+        if self.squared { square as f32 } else { square.sqrt() as f32 }
     }
 
     /// Returns the greatest squared distance whose distance is below `radius`, or at most `radius`;

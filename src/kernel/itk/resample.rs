@@ -1,0 +1,239 @@
+//! An image on the grid of another.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::each_voxel_type;
+use crate::kernel::argument;
+use crate::kernel::itk::typed;
+use crate::kernel::itk::voxel::Voxel;
+use crate::pool::Buffer;
+use crate::primitive::contract::{Call, Output};
+use crate::primitive::refusal::{Code, Refusal};
+use crate::value::data::Value;
+use crate::value::grid::Grid;
+use crate::value::volume::Voxels;
+
+/// Indices are rounded to this part of a voxel: what floats lose on the way through the world does
+/// not move a voxel off its place.
+const FINEST: f64 = 67_108_864.0;
+
+/// Returns an image on the grid of a reference, `default` where that lies outside of it.
+///
+/// A place is inside when its index lies in `[-0.5, n - 0.5)` on every axis.
+pub fn resample(call: &Call<'_>) -> Result<Output, Refusal> {
+    let args = call.args;
+    let volume = typed::volume_at(args, 0)?;
+    let target = argument::at(args, 1)?.grid().ok_or_else(argument::kind)?;
+    let is_linear = match argument::integer(argument::at(args, 2)?)? {
+        1 => false,
+        2 => true,
+        other => return Err(Refusal::with(Code::Range, &[other as f64, 1.0, 2.0])),
+    };
+    let axes = [volume.grid.dims().len() as f64, target.dims().len() as f64];
+    if axes[0] != axes[1] {
+        return Err(Refusal::with(Code::Dims, &axes));
+    }
+    let map = Map::new(&volume.grid, target)?;
+    let voxels = each_voxel_type!(&volume.voxels, voxels => {
+        resampled(voxels, &volume.grid, target, &map, is_linear, args)?
+    });
+    Ok(typed::image(target, voxels).into())
+}
+
+/// From an index of the target to one of the source: `matrix * index + shift`.
+struct Map {
+    matrix: [[f64; 3]; 3],
+    shift: [f64; 3],
+}
+
+impl Map {
+    fn new(source: &Arc<Grid>, target: &Arc<Grid>) -> Result<Self, Refusal> {
+        let (from, to) = (columns(target), columns(source));
+        let back = inverse(&to).ok_or_else(|| Refusal::new(Code::Range))?;
+        let mut matrix = [[0.0; 3]; 3];
+        for (row, out) in back.iter().zip(&mut matrix) {
+            for (column, out) in out.iter_mut().enumerate() {
+                *out = (0..3).fold(0.0, |sum, at| sum + row[at] * from[at][column]);
+            }
+        }
+        let origin = |grid: &Grid, axis: usize| grid.origin().get(axis).copied().unwrap_or(0.0);
+        let moved: Vec<f64> = (0..3).map(|at| origin(target, at) - origin(source, at)).collect();
+        let shift = back.map(|row| (0..3).fold(0.0, |sum, at| sum + row[at] * moved[at]));
+        Ok(Self { matrix, shift })
+    }
+
+    fn at(&self, index: [usize; 3]) -> [f64; 3] {
+        let mut place = [0.0; 3];
+        for (axis, place) in place.iter_mut().enumerate() {
+            let sum = (0..3).fold(0.0, |sum, at| sum + self.matrix[axis][at] * index[at] as f64);
+            *place = ((sum + self.shift[axis]) * FINEST).round_ties_even() / FINEST;
+        }
+        place
+    }
+}
+
+/// Returns the index-to-world matrix; an axis that is not there is its own.
+fn columns(grid: &Grid) -> [[f64; 3]; 3] {
+    let d = grid.dims().len();
+    let mut matrix = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
+    for row in 0..d {
+        for column in 0..d {
+            matrix[row][column] = grid.direction()[row * d + column] * grid.spacing()[column];
+        }
+    }
+    matrix
+}
+
+fn inverse(m: &[[f64; 3]; 3]) -> Option<[[f64; 3]; 3]> {
+    let cofactor = |row: usize, column: usize| {
+        let (a, b) = ((row + 1) % 3, (row + 2) % 3);
+        let (c, d) = ((column + 1) % 3, (column + 2) % 3);
+        m[a][c] * m[b][d] - m[a][d] * m[b][c]
+    };
+    let determinant = (0..3).fold(0.0, |sum, column| sum + m[0][column] * cofactor(0, column));
+    if determinant == 0.0 || !determinant.is_finite() {
+        return None;
+    }
+    let mut out = [[0.0; 3]; 3];
+    for (row, out) in out.iter_mut().enumerate() {
+        for (column, out) in out.iter_mut().enumerate() {
+            *out = cofactor(column, row) / determinant;
+        }
+    }
+    Some(out)
+}
+
+fn resampled<T: Voxel>(
+    voxels: &[T],
+    grid: &Grid,
+    target: &Grid,
+    map: &Map,
+    is_linear: bool,
+    args: &[Value],
+) -> Result<Voxels, Refusal> {
+    let default = typed::scalar_at::<T>(args, 3)?;
+    let [nx, ny, _] = target.shape();
+    let shape = grid.shape();
+    let mut out = Buffer::<T>::take(target.voxels());
+    out.par_chunks_mut(nx).enumerate().for_each(|(row, out)| {
+        for (x, out) in out.iter_mut().enumerate() {
+            let place = map.at([x, row % ny, row / ny]);
+            let is_inside =
+                |axis: usize| place[axis] >= -0.5 && place[axis] < shape[axis] as f64 - 0.5;
+            let voxel = match ((0..3).all(is_inside), is_linear) {
+                (false, _) => default,
+                (true, false) => nearest(voxels, shape, place),
+                (true, true) => T::of(linear(voxels, shape, place)),
+            };
+            *out = voxel.tidy();
+        }
+    });
+    Ok(T::voxels(out))
+}
+
+fn nearest<T: Voxel>(voxels: &[T], shape: [usize; 3], place: [f64; 3]) -> T {
+    // Half way counts up; what is inside rounds to a voxel.
+    let [x, y, z] = [0, 1, 2].map(|at| ((place[at] + 0.5).floor() as usize).min(shape[at] - 1));
+    voxels[(z * shape[1] + y) * shape[0] + x]
+}
+
+/// Interpolates along x, then y, then z; behind the edge its voxel is repeated.
+fn linear<T: Voxel>(voxels: &[T], shape: [usize; 3], place: [f64; 3]) -> f64 {
+    let base = [0, 1, 2].map(|at| place[at].floor().max(0.0));
+    let part = [0, 1, 2].map(|at| (place[at] - base[at]).max(0.0));
+    let low = [0, 1, 2].map(|at| base[at] as usize);
+    // Where there is no next voxel, or it has no share, it is not looked at: NaN there does no harm.
+    let high = [0, 1, 2]
+        .map(|at| if part[at] > 0.0 && low[at] + 1 < shape[at] { low[at] + 1 } else { low[at] });
+    let get = |x: usize, y: usize, z: usize| voxels[(z * shape[1] + y) * shape[0] + x].wide();
+    let mix = |a: f64, b: f64, part: f64| a + (b - a) * part;
+    let along_x = |y: usize, z: usize| {
+        let first = get(low[0], y, z);
+        if high[0] == low[0] { first } else { mix(first, get(high[0], y, z), part[0]) }
+    };
+    let along_y = |z: usize| {
+        let first = along_x(low[1], z);
+        if high[1] == low[1] { first } else { mix(first, along_x(high[1], z), part[1]) }
+    };
+    let first = along_y(low[2]);
+    if high[2] == low[2] { first } else { mix(first, along_y(high[2]), part[2]) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::canon::Tree;
+    use crate::kernel::space::sample;
+
+    fn run(image: &Value, reference: &Value, interpolator: f64, default: f64) -> Vec<f64> {
+        let args =
+            [image.clone(), reference.clone(), Value::Number(interpolator), Value::Number(default)];
+        let call = Call { args: &args, params: &Tree::Map(vec![]), files: &[] };
+        let Value::Volume(out) = resample(&call).unwrap().value else { panic!("an image") };
+        each_voxel_type!(&out.voxels, voxels => voxels.iter().map(|voxel| voxel.wide()).collect())
+    }
+
+    fn skew(dims: &[usize], origin: f64) -> Arc<Grid> {
+        let (c, s) = (0.3f64.cos(), 0.3f64.sin());
+        let direction = [c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0];
+        Arc::new(Grid::new(dims, &[0.7, 0.9, 3.3], &[origin, 7.1, 0.2], &direction).unwrap())
+    }
+
+    #[test]
+    fn an_image_on_its_own_grid_stays_as_it_is() {
+        let grid = skew(&[11, 9, 7], -13.3);
+        let voxels: Vec<i16> = (0..11 * 9 * 7).map(|at| (at * 37 % 251) as i16 - 99).collect();
+        let image = typed::image(&grid, Voxels::I16(Arc::new(Buffer::copied(&voxels))));
+        let want: Vec<f64> = voxels.iter().map(|voxel| f64::from(*voxel)).collect();
+        assert_eq!(run(&image, &image, 1.0, -7.0), want);
+        assert_eq!(run(&image, &image, 2.0, -7.0), want);
+    }
+
+    #[test]
+    fn half_a_voxel_belongs_to_the_image_below_but_not_above() {
+        let grid = Arc::new(Grid::plain(&[4, 1]).unwrap());
+        let voxels = Voxels::U8(Arc::new(Buffer::copied(&[10u8, 20, 30, 40])));
+        let image = typed::image(&grid, voxels);
+        let fine = Grid::new(&[9, 1], &[0.5, 1.0], &[-0.5, 0.0], &[1.0, 0.0, 0.0, 1.0]).unwrap();
+        let fine = Value::Grid(Arc::new(fine));
+        let nearest = [10.0, 10.0, 20.0, 20.0, 30.0, 30.0, 40.0, 40.0, 1.0];
+        assert_eq!(run(&image, &fine, 1.0, 1.0), nearest);
+        let linear = [10.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 1.0];
+        assert_eq!(run(&image, &fine, 2.0, 1.0), linear);
+    }
+
+    proptest! {
+        #[test]
+        fn places_are_those_of_the_world(grid in sample::grid(), x in 0usize..20, y in 0usize..12, z in 0usize..10) {
+            let axes = grid.dims().len();
+            let other = Arc::new(Grid::new(
+                grid.dims(),
+                &[0.7, 1.3, 2.0][..axes],
+                &[3.0, -4.0, 5.5][..axes],
+                grid.direction(),
+            ).unwrap());
+            let place = Map::new(&grid, &other).unwrap().at([x, y, z]);
+            for axis in 0..axes {
+                let world = other.origin()[axis] + other.spacing()[axis] * [x, y, z][axis] as f64;
+                let want = (world - grid.origin()[axis]) / grid.spacing()[axis];
+                prop_assert!((place[axis] - want).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn images_of_other_axes_are_refused() {
+        let flat =
+            typed::image(&Arc::new(Grid::plain(&[4, 1]).unwrap()), u8::voxels(Buffer::zeroed(4)));
+        let args =
+            [flat, Value::Grid(skew(&[3, 3, 3], 0.0)), Value::Number(2.0), Value::Number(0.0)];
+        let call = Call { args: &args, params: &Tree::Map(vec![]), files: &[] };
+        assert_eq!(resample(&call).unwrap_err().code, Code::Dims);
+    }
+}
