@@ -80,6 +80,13 @@ impl Cone {
         sum
     }
 
+    /// Returns about what the only node that uses this one costs for each voxel, if only one does.
+    pub fn only_user_ps(&self, plan: &Plan, node: NodeIndex) -> Option<u64> {
+        let link = self.heads.get(node.0 as usize).copied().unwrap_or(NONE);
+        let is_alone = link != NONE && self.count(node) == 1;
+        is_alone.then(|| self.own_ps(plan, self.links[link as usize].0))
+    }
+
     /// Returns about what a node costs for each voxel; a distance that is only compared is fused.
     fn own_ps(&self, plan: &Plan, node: NodeIndex) -> u64 {
         let cost = plan.signature(node).cost;

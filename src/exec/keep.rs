@@ -60,7 +60,12 @@ pub fn load_ps(bytes: u64) -> u64 {
 
 /// Says whether hashing so many bytes is worth it, for the work above that it may spare.
 pub fn is_hash_worth(bytes: u64, above_ps: u64) -> bool {
-    above_ps > HASH_PS.saturating_mul(bytes).saturating_mul(WORTH)
+    above_ps > hash_ps(bytes).saturating_mul(WORTH)
+}
+
+/// Returns about what the name of a value of so many bytes costs, in picoseconds.
+pub fn hash_ps(bytes: u64) -> u64 {
+    HASH_PS.saturating_mul(bytes)
 }
 
 /// What decides about one node, known before its value is.
