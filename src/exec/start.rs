@@ -179,7 +179,13 @@ impl Run<'_> {
         let kind = self.plan.kind(node);
         let is_small = schedule::made(kind, 1 << 20) <= 64
             || (kind == Kind::Any && self.plan.signature(node).cost == Cost::Scalar);
-        let above_ps = if is_small { 0 } else { self.cone.above_ps(self.plan, node) };
+        // Before a cheap step that nobody else takes it is better cut off behind that step.
+        let is_on_the_way = || {
+            let hash_ps = keep::hash_ps(schedule::made(kind, 1 << 20)) >> 20;
+            self.cone.only_user_ps(self.plan, node).is_some_and(|user| user <= hash_ps)
+        };
+        let is_idle = is_small || is_on_the_way();
+        let above_ps = if is_idle { 0 } else { self.cone.above_ps(self.plan, node) };
         let own_ps = keep::own_ps(self.plan, node, group.is_some(), 1);
         After { rule, own_ps, voxels, below_ps, above_ps }
     }
