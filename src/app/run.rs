@@ -190,7 +190,7 @@ fn blame(plan: &Plan, outcome: &Outcome) -> Blame {
     }
     let format = match &**plan.params(*node) {
         Tree::Map(params) => params.iter().find_map(|(name, value)| match value {
-            Tree::Text(format) if name == "format" => Some(format.to_string()),
+            Tree::Text(format) if name == "format" => Some(format.clone()),
             _ => None,
         }),
         _ => None,

@@ -11,11 +11,9 @@ fn a_row_a_case_in_the_order_of_their_names() {
     let desk = Desk::demo(3);
     fs::create_dir(desk.path("cases/.hidden")).unwrap();
     desk.write("cases/notes/readme.txt", "no case");
-    fs::rename(desk.path("cases/case-2"), desk.path("cases/10")).unwrap();
-    fs::rename(desk.path("cases/10/case-2_flair.nii.gz"), desk.path("cases/10/flair.nii.gz"))
-        .unwrap();
-    fs::rename(desk.path("cases/10/case-2_seg.nii.gz"), desk.path("cases/10/10_seg.nii.gz"))
-        .unwrap();
+    desk.rename("cases/case-2", "cases/10");
+    desk.rename("cases/10/case-2_flair.nii.gz", "cases/10/flair.nii.gz");
+    desk.rename("cases/10/case-2_seg.nii.gz", "cases/10/10_seg.nii.gz");
     let said = desk.vox(RUN).ok().says("notes holds none of the inputs");
     let table = desk.text("dice.csv");
     let rows: Vec<&str> = table.split_terminator("\r\n").collect();

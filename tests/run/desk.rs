@@ -17,38 +17,38 @@ use vox::value::mask::Mask;
 use vox::value::volume::{Volume, Voxels};
 
 /// The inputs of a demo case as `vox run` takes them.
-pub const CASE: &str = "run lesion.imgql --in flair=cases/case-1/case-1_flair.nii.gz \
+pub(crate) const CASE: &str = "run lesion.imgql --in flair=cases/case-1/case-1_flair.nii.gz \
                         --in seg=cases/case-1/case-1_seg.nii.gz -o out";
 
 /// A folder to work in.
-pub struct Desk {
+pub(crate) struct Desk {
     folder: TempDir,
 }
 
 /// What a run said.
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// The counts of a run's last line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Counts {
-    pub computed: usize,
-    pub redone: usize,
-    pub reused: usize,
-    pub failed: usize,
+pub(crate) struct Counts {
+    pub(crate) computed: usize,
+    pub(crate) redone: usize,
+    pub(crate) reused: usize,
+    pub(crate) failed: usize,
 }
 
 impl Desk {
     /// Takes an empty folder.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
     /// Takes a folder with `lesion.imgql` and some of three small cases below `cases`.
-    pub fn demo(cases: usize) -> Self {
+    pub(crate) fn demo(cases: usize) -> Self {
         static COHORT: OnceLock<Desk> = OnceLock::new();
         let cohort = COHORT.get_or_init(|| {
             let desk = Self::new();
@@ -69,30 +69,36 @@ impl Desk {
     }
 
     /// Returns a path in the folder.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
         path
     }
 
+    /// Gives a file or folder another name.
+    #[expect(clippy::disallowed_methods, reason = "what a person does, not what vox publishes")]
+    pub(crate) fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
     /// Reads a file.
-    pub fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// Reads a file of text.
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         String::from_utf8(self.read(name)).unwrap()
     }
 
     /// Returns a command; `words` are split at blanks. The store is `.vox` in the folder.
-    pub fn command(&self, words: &str) -> Command {
+    pub(crate) fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vox"));
         command.args(words.split_whitespace());
         self.around(&mut command);
@@ -100,7 +106,7 @@ impl Desk {
     }
 
     /// Takes away what the surroundings of the tests would change.
-    pub fn around(&self, command: &mut Command) {
+    pub(crate) fn around(&self, command: &mut Command) {
         command
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
@@ -118,17 +124,17 @@ impl Desk {
     }
 
     /// Runs `vox` to its end.
-    pub fn vox(&self, words: &str) -> Said {
+    pub(crate) fn vox(&self, words: &str) -> Said {
         Said::from(self.command(words).output().unwrap())
     }
 
     /// Starts `vox`.
-    pub fn start(&self, words: &str) -> Child {
+    pub(crate) fn start(&self, words: &str) -> Child {
         self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Returns the nodes of a report, as `node -> (was, claimed)`.
-    pub fn nodes(&self, report: &str) -> BTreeMap<String, (String, bool)> {
+    pub(crate) fn nodes(&self, report: &str) -> BTreeMap<String, (String, bool)> {
         let report: Json = serde_json::from_slice(&self.read(report)).unwrap();
         let text = |node: &Json, name: &str| node[name].as_str().unwrap().to_owned();
         let nodes = report["nodes"].as_array().unwrap().iter();
@@ -140,7 +146,7 @@ impl Desk {
     }
 
     /// Returns the digests of all files below a folder, by path.
-    pub fn digests(&self, folder: &str) -> BTreeMap<PathBuf, Digest> {
+    pub(crate) fn digests(&self, folder: &str) -> BTreeMap<PathBuf, Digest> {
         let root = self.path(folder);
         files(&root)
             .into_iter()
@@ -162,13 +168,13 @@ impl From<Output> for Said {
 impl Said {
     /// Insists on success.
     #[track_caller]
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         self.code_is(0)
     }
 
     /// Insists on an exit code, and that nothing panicked.
     #[track_caller]
-    pub fn code_is(self, code: i32) -> Self {
+    pub(crate) fn code_is(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         assert!(!self.err.contains("panicked"), "{}", self.err);
         self
@@ -176,14 +182,14 @@ impl Said {
 
     /// Insists on words on stderr.
     #[track_caller]
-    pub fn says(self, words: &str) -> Self {
+    pub(crate) fn says(self, words: &str) -> Self {
         assert!(self.err.contains(words), "no `{words}` in\n{}", self.err);
         self
     }
 
     /// Reads the last line on stderr, which is of the form of design.md section 7.
     #[track_caller]
-    pub fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         let line = self.err.lines().last().unwrap_or_default();
         let words: Vec<&str> = line.split(' ').collect();
         let [
@@ -219,7 +225,7 @@ impl Said {
 
     /// Insists that nothing ran and nothing failed.
     #[track_caller]
-    pub fn nothing_ran(self) -> Self {
+    pub(crate) fn nothing_ran(self) -> Self {
         let counts = self.counts();
         assert_eq!((counts.computed, counts.redone, counts.failed), (0, 0, 0), "{}", self.err);
         self
@@ -227,24 +233,24 @@ impl Said {
 
     /// Returns what was printed under a label.
     #[track_caller]
-    pub fn printed(&self, label: &str) -> &str {
+    pub(crate) fn printed(&self, label: &str) -> &str {
         let line = self.out.lines().find_map(|line| line.strip_prefix(label)?.strip_prefix('='));
         line.unwrap_or_else(|| panic!("no `{label}` in\n{}", self.out))
     }
 }
 
 /// Returns all files below a folder, sorted.
-pub fn files(root: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(root: &Path) -> Vec<PathBuf> {
     let entries = walkdir::WalkDir::new(root).sort_by_file_name().into_iter();
     entries
         .map(|entry| entry.unwrap())
         .filter(|e| e.file_type().is_file())
-        .map(|e| e.into_path())
+        .map(walkdir::DirEntry::into_path)
         .collect()
 }
 
-/// Returns a NIfTI file of f32 voxels of 1 mm.
-pub fn image(dims: [usize; 3], at: impl Fn(usize, usize, usize) -> f32) -> Vec<u8> {
+/// Returns a `NIfTI` file of f32 voxels of 1 mm.
+pub(crate) fn image(dims: [usize; 3], at: impl Fn(usize, usize, usize) -> f32) -> Vec<u8> {
     let grid = Arc::new(Grid::plain(&dims).unwrap());
     let [nx, ny, nz] = dims;
     let voxels: Vec<f32> =
@@ -253,7 +259,7 @@ pub fn image(dims: [usize; 3], at: impl Fn(usize, usize, usize) -> f32) -> Vec<u
 }
 
 /// Counts the voxels of a saved mask, and those of them that lie in `other`.
-pub fn overlap(file: &[u8], other: &Mask) -> (usize, usize) {
+pub(crate) fn overlap(file: &[u8], other: &Mask) -> (usize, usize) {
     let Value::Volume(volume) = nifti::read::read(&[file], None).unwrap().value else {
         panic!("a mask is read as a volume")
     };

@@ -35,10 +35,10 @@ fn names_and_times_are_no_content() {
         let said = desk.vox(&case.replace(flair, to)).ok().nothing_ran();
         assert_eq!(said.out, first.out);
     };
-    fs::rename(desk.path(flair), desk.path("cases/case-1/renamed.nii.gz")).unwrap();
+    desk.rename(flair, "cases/case-1/renamed.nii.gz");
     moved("cases/case-1/renamed.nii.gz", CASE);
     fs::create_dir(desk.path("far")).unwrap();
-    fs::rename(desk.path("cases/case-1/renamed.nii.gz"), desk.path("far/scan.nii.gz")).unwrap();
+    desk.rename("cases/case-1/renamed.nii.gz", "far/scan.nii.gz");
     moved("far/scan.nii.gz", CASE);
     fs::copy(desk.path("far/scan.nii.gz"), desk.path("far/copy.nii.gz")).unwrap();
     moved("far/copy.nii.gz", CASE);
@@ -113,8 +113,9 @@ fn swapped(change: impl Fn(&Desk, usize, &[u8]) + Sync) {
 #[test]
 fn a_file_that_is_swapped_gives_the_answer_of_one_content() {
     swapped(|desk, turn, bytes| {
-        let next = desk.write(&format!("next-{}", turn % 2), bytes);
-        fs::rename(next, desk.path("f.nii")).unwrap();
+        let next = format!("next-{}", turn % 2);
+        desk.write(&next, bytes);
+        desk.rename(&next, "f.nii");
         std::thread::sleep(Duration::from_micros(300));
     });
 }
@@ -159,10 +160,10 @@ fn computed_paths_are_read_by_content_too() {
     let [a, b] = &list(&first)[..] else { panic!("{}", first.out) };
     // Another time, another inode.
     desk.write("data/new", scan(1));
-    fs::rename(desk.path("data/new"), desk.path("data/a.nii")).unwrap();
+    desk.rename("data/new", "data/a.nii");
     desk.vox("run p.imgql").ok().nothing_ran();
     // Another name, which sorts last: the listing changes, the elements do not.
-    fs::rename(desk.path("data/b.nii"), desk.path("data/z.nii")).unwrap();
+    desk.rename("data/b.nii", "data/z.nii");
     desk.write("names.txt", "data/a\ndata/z\n");
     let renamed = desk.vox("run p.imgql").ok();
     assert_eq!(renamed.out, first.out);

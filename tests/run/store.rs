@@ -200,7 +200,7 @@ fn verify_finds_every_kind_of_damage() {
 fn no_path_and_no_time_is_in_what_is_shared() {
     // Two folders, other names of files, another program text: the same objects.
     let (one, two) = (filled(), Desk::demo(1));
-    fs::rename(two.path("cases/case-1"), two.path("cases/other")).unwrap();
+    two.rename("cases/case-1", "cases/other");
     let program = format!("// elsewhere\n{}", two.text("lesion.imgql").replace("brain", "head"));
     two.write("deep/er/method.imgql", program);
     two.vox(

@@ -84,7 +84,7 @@ fn odd_places_are_no_reason_to_panic() {
         .code_is(4)
         .says("pipe or device");
     // No home; a home that is not there; a working directory that is gone.
-    fs::rename(desk.path(".vox"), desk.path("kept")).unwrap();
+    desk.rename(".vox", "kept");
     let storeless = "env -u HOME -u VOX_STORE $VOX";
     shell(&format!("{storeless} $RUN")).code_is(5).says("--store");
     let kept = shell(&format!("{storeless} $RUN --store kept")).code_is(0).nothing_ran();
