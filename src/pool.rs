@@ -16,6 +16,11 @@ use bytemuck::Pod;
 
 /// Blocks below this size come from the allocator.
 const MAPPED: usize = 1 << 18;
+/// Fresh blocks from this size on are touched by all threads.
+const TOUCHED: usize = 8 << 20;
+/// How much of a block a thread touches at once.
+#[cfg(target_os = "linux")]
+const PIECE: usize = 4 << 20;
 /// What the pool keeps at most while nobody uses it.
 const KEPT: usize = 1 << 29;
 /// Alignment of every block: a cache line, and the widest vector.
@@ -62,7 +67,9 @@ impl Raw {
                     )
                     .ok();
                 }
-                return Self { start, size };
+                let raw = Self { start, size };
+                raw.touch();
+                return raw;
             }
             std::alloc::handle_alloc_error(Self::layout(size));
         }
@@ -71,6 +78,35 @@ impl Raw {
         let start = unsafe { std::alloc::alloc_zeroed(layout) };
         let Some(start) = NonNull::new(start) else { std::alloc::handle_alloc_error(layout) };
         Self { start, size }
+    }
+
+    /// Makes the system clear the pages of a large block on all threads: done page by page by whoever
+    /// writes first, it takes as long as inflating a file into them.
+    fn touch(&self) {
+        if self.size < TOUCHED || rayon::current_thread_index().is_none() {
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        {
+            use rayon::prelude::*;
+            let first = self.start.as_ptr() as usize;
+            let last = first + self.size;
+            // Pieces end where huge pages do.
+            let pieces = (first / PIECE..last.div_ceil(PIECE)).into_par_iter();
+            pieces.for_each(|piece| {
+                let (start, end) = (first.max(piece * PIECE), last.min((piece + 1) * PIECE));
+                // SAFETY: inside the mapping of this block, which stays until `release`; populating
+                // changes no content. Where the system cannot, the first writer does it.
+                unsafe {
+                    rustix::mm::madvise(
+                        start as *mut _,
+                        end - start,
+                        rustix::mm::Advice::LinuxPopulateWrite,
+                    )
+                    .ok();
+                }
+            });
+        }
     }
 
     fn release(self) {

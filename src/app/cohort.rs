@@ -1,6 +1,8 @@
 //! Many cases: some at a time, told in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +10,7 @@ use std::sync::mpsc;
 
 use crate::app::cases::{self, Case, Cohort, Wanted};
 use crate::app::context::Context;
-use crate::app::error::Error;
+use crate::app::error::{Error, Whose};
 use crate::app::run::{self, Answer, Listener, Spec};
 use crate::lang::ast::{Command, CommandKind, Piece, Program};
 use crate::lang::dialect;
@@ -77,6 +79,63 @@ fn read(spec: &Spec) -> Program {
     let source = Source::new(SourceId(0), spec.program.display().to_string(), spec.text.as_str());
     let options = dialect::Options { dialect: spec.dialect, ..dialect::Options::default() };
     parser::parse(&source, &options).0
+}
+
+/// Refuses what would go wrong for the whole cohort, before anything runs: mistakes of the program,
+/// two cases that write one file, and saves over an input of any case.
+///
+/// Saves are those of the first case that can be planned; a case whose own inputs are at fault stops
+/// no other.
+pub fn check(context: &Context, spec: &Spec, cohort: &Cohort) -> Result<(), Error> {
+    let cwd = &context.environment.cwd;
+    let mut found = None;
+    for case in cohort.cases.iter().filter(|case| case.missing.is_empty()) {
+        match run::saves(context, spec, Some(case)) {
+            Ok(saves) => {
+                found = Some(saves);
+                break;
+            }
+            Err(error) if error.whose() == Whose::Input => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let saves = found.unwrap_or_default();
+    if saves.is_empty() {
+        return Ok(());
+    }
+    let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let mut taken: HashMap<(u64, u64), String> = HashMap::new();
+    for case in &cohort.cases {
+        for (name, path) in &case.inputs {
+            if let Some(identity) = identity(&cwd.join(path)) {
+                taken.insert(identity, format!("the input `{name}` of {}", case.name));
+            }
+        }
+    }
+    let output = cwd.join(spec.output.as_deref().unwrap_or(Path::new("")));
+    for case in &cohort.cases {
+        let folder = output.join(&case.name);
+        // The folder first: two cases with one folder would write one file, there or not.
+        let files = saves.iter().map(|path| folder.join(path));
+        for place in std::iter::once(folder.clone()).chain(files) {
+            let Some(identity) = identity(&place) else { continue };
+            if let Some(other) = taken.insert(identity, case.name.clone())
+                && other != case.name
+            {
+                return Err(Error::Usage(format!(
+                    "{} would write to `{}`, which is also {}: name another folder with -o",
+                    case.name,
+                    place.display(),
+                    if cohort.cases.iter().any(|case| case.name == other) {
+                        format!("where {other} writes")
+                    } else {
+                        other
+                    }
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns how many cases run at a time: one a core, for a case alone leaves cores idle while it

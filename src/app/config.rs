@@ -82,7 +82,7 @@ impl Keep {
 pub struct Config {
     /// The store, where it is named; else it is looked for.
     pub store: Setting<Option<PathBuf>>,
-    /// Threads that compute; 0 means all cores.
+    /// Threads that compute; 0, the default, means all cores.
     pub threads: Setting<usize>,
     /// Bytes that values of running jobs may take; none means half of the memory.
     pub memory: Setting<Option<u64>>,
@@ -145,7 +145,7 @@ pub enum Error {
 #[serde(deny_unknown_fields)]
 struct File {
     store: Option<PathBuf>,
-    threads: Option<usize>,
+    threads: Option<i64>,
     memory: Option<String>,
     keep: Option<String>,
     safe_stores: Option<Vec<PathBuf>>,
@@ -206,7 +206,9 @@ impl Config {
             self.store = Setting { value: Some(folder.join(store)), origin: origin.clone() };
         }
         if let Some(threads) = file.threads {
-            self.threads = Setting { value: threads, origin: origin.clone() };
+            let value = usize::try_from(threads).ok().filter(|n| THREADS.contains(n));
+            let value = value.ok_or_else(|| bad(bad_threads(&threads.to_string())))?;
+            self.threads = Setting { value, origin: origin.clone() };
         }
         if let Some(memory) = file.memory {
             let value = size(&memory).ok_or_else(|| bad(bad_size("memory", &memory)))?;
@@ -237,9 +239,8 @@ impl Config {
             self.store = Setting { value: Some(environment.cwd.join(store)), origin };
         }
         if let Some((threads, origin)) = variable("threads") {
-            let value = threads
-                .parse()
-                .map_err(|_| bad(&origin, format!("`{threads}` is no count of threads")))?;
+            let value =
+                self::threads(&threads).ok_or_else(|| bad(&origin, bad_threads(&threads)))?;
             self.threads = Setting { value, origin };
         }
         if let Some((memory, origin)) = variable("memory") {
@@ -267,6 +268,18 @@ impl Config {
             self.keep = Setting { value: keep, origin: Origin::Flag("--keep") };
         }
     }
+}
+
+/// How many threads can be asked for.
+const THREADS: std::ops::RangeInclusive<usize> = 1..=1024;
+
+/// Reads a count of threads.
+pub fn threads(text: &str) -> Option<usize> {
+    text.trim().parse().ok().filter(|count| THREADS.contains(count))
+}
+
+fn bad_threads(text: &str) -> String {
+    format!("threads: `{text}` is no count from 1 to 1024; leave it out to use all cores")
 }
 
 fn bad_size(name: &str, text: &str) -> String {
@@ -315,7 +328,7 @@ pub fn size(text: &str) -> Option<u64> {
         _ => return None,
     };
     let bytes = number * base.powi(power);
-    (bytes.is_finite() && bytes < 1e18).then_some(bytes as u64)
+    (1.0..1e18).contains(&bytes).then_some(bytes as u64)
 }
 
 #[cfg(test)]
@@ -331,6 +344,9 @@ mod tests {
         assert_eq!(size("2 k"), Some(2000));
         assert_eq!(size("2TB"), Some(2_000_000_000_000));
         assert_eq!(size("x"), None);
+        assert_eq!(size("0"), None);
+        assert_eq!(threads("0"), None);
+        assert_eq!(threads(" 8"), Some(8));
         assert_eq!(size("2 parsec"), None);
     }
 

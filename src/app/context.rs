@@ -83,6 +83,9 @@ pub fn open(
     access: Access,
 ) -> Result<Arc<Store>, Error> {
     let place = find(environment, config)?;
+    if access == Access::Read && !environment.cwd.join(&place.root).exists() {
+        return Err(Error::NoStore { path: place.root });
+    }
     let options = Options {
         read_only: access == Access::Read,
         environment: for_store(environment, config),

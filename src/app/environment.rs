@@ -24,6 +24,10 @@ pub struct Environment {
     pub force_color: bool,
     /// `$CI` is set, or `$TERM` is `dumb`.
     pub quiet_terminal: bool,
+    /// This program's file, if the system says it.
+    pub file: Option<PathBuf>,
+    /// The folders of `$PATH`.
+    pub path: Vec<PathBuf>,
 }
 
 impl Environment {
@@ -54,7 +58,27 @@ impl Environment {
             vox,
             no_color: word("NO_COLOR").is_some(),
             force_color: word("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            file: env::current_exe().ok(),
+            path: env::var_os("PATH")
+                .map_or_else(Vec::new, |path| env::split_paths(&path).collect()),
             quiet_terminal: word("CI").is_some() || word("TERM").is_some_and(|term| term == "dumb"),
+        }
+    }
+
+    /// Returns how a shell reaches this program: by name when `$PATH` finds this very file, else by
+    /// its path, from the working directory where it lies below.
+    pub fn program(&self) -> PathBuf {
+        let Some(file) = &self.file else { return "vox".into() };
+        let name = file.file_name().map(PathBuf::from).unwrap_or_default();
+        let found = self.path.iter().map(|folder| folder.join(&name)).find(|path| path.is_file());
+        let same = |found: PathBuf| found.canonicalize().ok() == file.canonicalize().ok();
+        if found.is_some_and(same) {
+            return name;
+        }
+        match file.strip_prefix(&self.cwd) {
+            // Without a slash a shell would look it up in `$PATH`.
+            Ok(below) => PathBuf::from(".").join(below),
+            Err(_) => file.clone(),
         }
     }
 

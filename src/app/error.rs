@@ -88,6 +88,12 @@ pub enum Error {
     /// The settings.
     #[error(transparent)]
     Config(#[from] config::Error),
+    /// A store that is only read must be there.
+    #[error("there is no store at `{}` yet: the first `vox run` makes it", path.display())]
+    NoStore {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] store::error::Error),
@@ -108,9 +114,10 @@ impl Error {
             | Self::Read { .. }
             | Self::Missing { .. }
             | Self::Changing { .. } => Whose::Input,
-            Self::Config(config::Error::Planted { .. }) | Self::Store(_) | Self::Machine(_) => {
-                Whose::Store
-            }
+            Self::Config(config::Error::Planted { .. })
+            | Self::NoStore { .. }
+            | Self::Store(_)
+            | Self::Machine(_) => Whose::Store,
             Self::Usage(_) | Self::Config(_) => Whose::Usage,
             Self::Write { .. } => Whose::Result,
             Self::Run(error) => match error {
@@ -125,8 +132,10 @@ impl Error {
 /// Says whose the first mistake in program order is.
 fn of_diagnostics(diagnostics: &[Diagnostic]) -> Whose {
     let first = diagnostics.iter().find(|diagnostic| diagnostic.is_error());
-    match first.map(|diagnostic| mistake::class(diagnostic.code)) {
-        Some(FaultClass::Input) => Whose::Input,
+    match first.map(|diagnostic| diagnostic.code) {
+        // Where outputs go is the command line's to say.
+        Some(mistake::SAME | mistake::OVER | mistake::OUTSIDE) => Whose::Usage,
+        Some(code) if mistake::class(code) == FaultClass::Input => Whose::Input,
         _ => Whose::Program,
     }
 }

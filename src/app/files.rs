@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::app::listing;
 use crate::exec::inputs::{Content, Inputs};
 use crate::id::Digest;
-use crate::kernel::format::probe::{self, Format};
+use crate::kernel::format::probe;
 use crate::lower::files::{FileError, Files, Found, Header};
 use crate::store::memo;
 use crate::store::open::Store;
@@ -40,8 +40,8 @@ impl Disk {
         let format = probe::probe(&name, &begin);
         let mut paths = vec![path.to_owned()];
         let mut digests = vec![first.digest];
-        if format == Format::Nifti {
-            let names = probe::files(&name, &begin);
+        if format.is_image() {
+            let names = probe::files(format, &name, &begin);
             if names.len() > 1 {
                 (paths, digests) = (Vec::new(), Vec::new());
                 for (at, name) in names.iter().enumerate() {
@@ -77,10 +77,17 @@ impl Disk {
             _ => FileError::Unreadable(path.to_owned(), error.to_string()),
         };
         let full = self.cwd.join(path);
-        let mut file = File::open(&full).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
-            return Err(FileError::Unreadable(path.to_owned(), "it is a folder".to_owned()));
+        let meta = fs::metadata(&full).map_err(failed)?;
+        if !meta.is_file() {
+            // Opening a pipe may wait for ever, and what it gives can be read once only.
+            let what = if meta.is_dir() {
+                "it is a folder"
+            } else {
+                "it is a pipe or device: write it to a file first"
+            };
+            return Err(FileError::Unreadable(path.to_owned(), what.to_owned()));
         }
+        let mut file = File::open(&full).map_err(failed)?;
         // The memo is a help: without it the file is hashed.
         let memo = if self.rehash { None } else { self.store.memo(&full, &file).ok().flatten() };
         if let Some(digest) = memo {

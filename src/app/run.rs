@@ -1,6 +1,6 @@
 //! One case from text to goals: lowered, run, and lowered again when a file changed meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,8 +9,10 @@ use crate::app::context::Context;
 use crate::app::error::{self, Error, Whose};
 use crate::app::files::Disk;
 use crate::app::outputs::Folder;
+use crate::canon::Tree;
 use crate::exec;
 use crate::exec::drive::{self, Options};
+use crate::exec::error::Failure;
 use crate::exec::event::{Event, Outcome, Sink};
 use crate::exec::inputs::Inputs;
 use crate::exec::report::Report;
@@ -22,6 +24,7 @@ use crate::lower::lowered::{Lowered, Usage};
 use crate::lower::program::lower;
 use crate::lower::request::{Request, Setting};
 use crate::plan::goal::Action;
+use crate::plan::graph::Plan;
 
 /// What is run, for every case alike.
 #[derive(Clone, Debug)]
@@ -55,8 +58,17 @@ pub struct Answer {
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that diagnostics and origins talk about.
     pub sources: Vec<Source>,
-    /// The input files that were read, by path.
+    /// For each goal, what its failure stands on; nothing for goals that have a value.
+    pub blame: Vec<Blame>,
+}
+
+/// What a failure stands on.
+#[derive(Clone, Debug, Default)]
+pub struct Blame {
+    /// The input files below the node that failed, by path; of a read that refused, the file.
     pub files: Vec<String>,
+    /// The format as which a read that refused tried to read.
+    pub format: Option<String>,
 }
 
 impl Answer {
@@ -138,12 +150,9 @@ pub fn run(
             Ok(report) => {
                 let actions = plan.goals.iter().map(|goal| goal.action.clone());
                 let goals = actions.zip(report.goals.iter().cloned()).collect();
-                let paths = plan.all_files().flat_map(|(_, files)| &files.paths);
-                let mut files: Vec<String> = paths.map(|path| path.display().to_string()).collect();
-                files.sort();
-                files.dedup();
+                let blame = report.goals.iter().map(|outcome| blame(&plan, outcome)).collect();
                 return Ok(Answer {
-                    files,
+                    blame,
                     goals,
                     report,
                     diagnostics: lowered.diagnostics,
@@ -160,6 +169,46 @@ pub fn run(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Returns what a goal's failure stands on.
+fn blame(plan: &Plan, outcome: &Outcome) -> Blame {
+    let Outcome::Failed(failure) = outcome else { return Blame::default() };
+    let (Failure::Refused { node, .. } | Failure::Lost { node, .. }) = &**failure else {
+        return Blame::default();
+    };
+    let mut files = BTreeSet::new();
+    let mut seen = HashSet::new();
+    let mut stack = vec![*node];
+    while let Some(node) = stack.pop() {
+        if !seen.insert(node) {
+            continue;
+        }
+        let paths = plan.files(node).into_iter().flat_map(|files| &files.paths);
+        files.extend(paths.map(|path| path.display().to_string()));
+        stack.extend(plan.arg_nodes(node));
+    }
+    let format = match &**plan.params(*node) {
+        Tree::Map(params) => params.iter().find_map(|(name, value)| match value {
+            Tree::Text(format) if name == "format" => Some(format.clone()),
+            _ => None,
+        }),
+        _ => None,
+    };
+    Blame { files: files.into_iter().collect(), format }
+}
+
+/// Plans a case without running it; returns where its goals save, as the program writes it.
+pub fn saves(context: &Context, spec: &Spec, case: Option<&Case>) -> Result<Vec<PathBuf>, Error> {
+    let cwd = &context.environment.cwd;
+    let disk = Disk::new(context.store.clone(), Arc::new(Inputs::new()), cwd, spec.rehash);
+    let lowered = plan(context, spec, request(context, spec, case), Arc::new(disk))?;
+    let plan = lowered.plan.expect("what has no plan is an error");
+    let saves = plan.goals.into_iter().filter_map(|goal| match goal.action {
+        Action::Save { path } => Some(path),
+        Action::Print { .. } => None,
+    });
+    Ok(saves.collect())
 }
 
 /// Lowers the program; mistakes and things asked for in vain are errors.

@@ -8,7 +8,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Runs image analyses written in imgQL and keeps every result, so that nothing is computed twice.
 #[derive(Parser, Debug)]
-#[command(name = "vox", version = VERSION, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "vox",
+    version = VERSION,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "\
+New here? `vox demo` writes three small cases, runs a method over them and says
+what to try next. `vox COMMAND --help` tells all of a command."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -36,17 +44,24 @@ pub enum Command {
 /// What most commands take.
 #[derive(Args, Debug, Default)]
 pub struct Common {
-    /// The store [default: $VOX_STORE, else `.vox` upwards, else the user's cache]
-    #[arg(long, value_name = "DIR")]
+    /// The store [default: $VOX_STORE, else the nearest `.vox` upwards, else the user's cache]
+    #[arg(long, value_name = "DIR", help_heading = "Common options")]
     pub store: Option<PathBuf>,
     /// Say only errors
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Common options")]
     pub quiet: bool,
-    /// Say more; twice, say all
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    /// Tell notes too
+    #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Common options")]
     pub verbose: u8,
-    /// Use colours
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    /// Use colours: auto (on a terminal), always or never
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        hide_default_value = true,
+        help_heading = "Common options"
+    )]
     pub color: When,
 }
 
@@ -92,63 +107,75 @@ Examples:
   vox run lesion.imgql --cases cases -o out --table dice.csv
   vox run lesion.imgql --cases cases -o out --set warm=0.87
 
-The goals go to stdout, everything else to stderr.
-Exit codes: 0 ok, 1 an operator refused or a case failed, 2 usage, 3 program error, 4 input missing,
-unreadable, changing or on another grid, 5 store damaged, refused, read-only or full.")]
+In a cohort each subfolder of DIR is a case, and {case} its name. The file of an
+input NAME is what `--in NAME=PATTERN` says, {case}_NAME.nii.gz or NAME.nii.gz
+(or .nii), or what the program names: the first that is in the case's folder.
+
+What the program prints goes to stdout, everything else to stderr. The last line
+counts nodes: computed for the first time, redone (known, but the value was not
+kept), reused from the store.
+
+Exit codes:
+  0  all is well
+  1  an operator refused, a file could not be written, or a case failed
+  2  wrong usage, or something would be written over
+  3  the program has mistakes
+  4  an input is missing, unreadable, changing, or on another grid
+  5  the store is damaged, refused, read-only or full")]
 pub struct Run {
-    /// The program
+    /// The program, a text file in imgQL
     pub program: PathBuf,
-    /// The file of an input that the program loads; with --cases a pattern below the case's folder
+    /// Take PATH for what the program loads as NAME
     #[arg(long = "in", value_name = "NAME=PATH")]
     pub inputs: Vec<String>,
-    /// Another right-hand side for a top-level name of the program, or a value for `$NAME`
+    /// Replace the value of a top-level NAME of the program, or give `$NAME` a value
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<String>,
     /// Run over each subfolder of DIR that holds an input
     #[arg(long, value_name = "DIR")]
     pub cases: Option<PathBuf>,
-    /// Where relative `save` paths go; with --cases each case has its own folder there
+    /// Save below DIR; in a cohort each case has its own folder there [default: here]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Write what the cases print as a table (.csv or .tsv), one row a case
+    /// Write what the cases print as a table, .csv or .tsv: one row a case
     #[arg(long, value_name = "FILE", requires = "cases")]
     pub table: Option<PathBuf>,
-    /// How the program is read [default: 2, or what its first line says]
-    #[arg(long, value_name = "N")]
+    /// Read the program as VoxLogicA 1 or 2 does [default: 2, or what its first line says]
+    #[arg(long, value_name = "N", hide_possible_values = true)]
     pub dialect: Option<DialectWord>,
-    /// Which results that are no goals are kept [default: auto]
-    #[arg(long, value_name = "WHAT")]
-    pub keep: Option<KeepWord>,
-    /// Threads that compute [default: all cores]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
-    /// Memory that values may take, as 500M or 8G [default: half of the machine's]
-    #[arg(long, value_name = "SIZE")]
+    /// Use N threads [default: all cores]
+    #[arg(long, value_name = "N", help_heading = "How it runs")]
+    pub threads: Option<String>,
+    /// Hold values up to SIZE in memory, as in 500M or 8G [default: half of the machine's]
+    #[arg(long, value_name = "SIZE", help_heading = "How it runs")]
     pub memory: Option<String>,
-    /// Compute refused nodes again
-    #[arg(long)]
+    /// Keep `goals` only, `all` nodes, or `auto`: also what costs more to compute than to store
+    #[arg(long, value_name = "WHAT", hide_possible_values = true, help_heading = "How it runs")]
+    pub keep: Option<KeepWord>,
+    /// Compute again what an operator refused before
+    #[arg(long, help_heading = "How it runs")]
     pub retry_failed: bool,
-    /// Hash all input files again, whatever the memo says
-    #[arg(long)]
+    /// Hash the input files again, although they look unchanged
+    #[arg(long, help_heading = "How it runs")]
     pub rehash: bool,
     /// Do not wait for another process that computes the same node
-    #[arg(long)]
+    #[arg(long, help_heading = "How it runs")]
     pub no_wait: bool,
-    /// Keep nothing: results live in memory while the run lasts
-    #[arg(long)]
+    /// Use no store: results are gone when the run ends
+    #[arg(long, conflicts_with_all = ["read_only", "store"], help_heading = "How it runs")]
     pub no_store: bool,
-    /// Read the store but never write into it
-    #[arg(long)]
+    /// Read the store but write nothing into it
+    #[arg(long, help_heading = "How it runs")]
     pub read_only: bool,
-    /// Write one JSON object that tells all nodes that ran
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
     /// Print one JSON object instead of lines
-    #[arg(long, conflicts_with = "events")]
+    #[arg(long, conflicts_with = "events", help_heading = "What is told")]
     pub json: bool,
-    /// Print events as lines of JSON while running, instead of the goals' lines
-    #[arg(long)]
+    /// Print a line of JSON for each event while running
+    #[arg(long, help_heading = "What is told")]
     pub events: bool,
+    /// Write a JSON object with all nodes that ran
+    #[arg(long, value_name = "FILE", help_heading = "What is told")]
+    pub report: Option<PathBuf>,
     /// What most commands take.
     #[command(flatten)]
     pub common: Common,
@@ -156,17 +183,24 @@ pub struct Run {
 
 /// `vox demo`.
 #[derive(Args, Debug)]
+#[command(after_help = "\
+The heads are computed, so their lesions are known and nothing is fetched. The
+store is DIR/.vox, unless --store or $VOX_STORE says otherwise.
+
+Examples:
+  vox demo
+  vox demo big --size 240x240x155 --cases 1")]
 pub struct Demo {
-    /// The folder to write; it must not exist, or be empty
+    /// The folder to write; it must be empty, or not be there yet
     #[arg(default_value = "vox-demo")]
     pub dir: PathBuf,
-    /// How many cases
+    /// Write N cases
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub cases: u16,
-    /// Voxels of each head, of 1 mm
+    /// Make heads of so many voxels of 1 mm
     #[arg(long, value_name = "XxYxZ", default_value = "96x96x64")]
     pub size: String,
-    /// Only write the cohort and the program
+    /// Write the cohort and the program, but do not run it
     #[arg(long)]
     pub no_run: bool,
     /// What most commands take.

@@ -40,6 +40,11 @@ pub fn main() -> ExitCode {
         Command::Config(args) => command::config::run(args, &environment),
     };
     out::flush();
+    let done = match (done, out::wrong()) {
+        // What was asked for did not arrive, although all went well before.
+        (Ok(_), Some(source)) => Err(Error::Write { path: "stdout".into(), source }),
+        (done, _) => done,
+    };
     match done {
         Ok(code) => code,
         Err(error) => {

@@ -2,12 +2,14 @@
 //!
 //! Read [`args`] (what can be said), then [`dispatch`] (the table of commands) and [`command`], one
 //! file a command. Data goes to stdout through [`out`], words to stderr through [`words`], pictures of
-//! mistakes come from [`render`]; [`exit`] alone knows numbers. It may import every room below.
+//! mistakes come from [`render`], those of results that are not there from [`failure`]; [`exit`] alone
+//! knows numbers. It may import every room below.
 
 pub mod args;
 pub mod command;
 pub mod dispatch;
 pub mod exit;
+pub mod failure;
 pub mod json;
 pub mod out;
 pub mod progress;

@@ -9,6 +9,9 @@ use crate::cli::out;
 /// How often a line is said where there is no terminal.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// How often the bar is drawn while no case ends.
+const TICK: Duration = Duration::from_millis(250);
+
 /// The progress of a cohort.
 pub struct Progress {
     bar: Option<ProgressBar>,
@@ -27,6 +30,8 @@ impl Progress {
             let style =
                 ProgressStyle::with_template("{bar:30} {pos}/{len} cases, {eta} left; {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_message("the first cases are under way");
+            bar.enable_steady_tick(TICK);
             bar
         });
         Self { bar, silent, total, done: 0, last: Instant::now() }

@@ -4,10 +4,8 @@ use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::cli::args::{Common, When};
 use crate::cli::{out, render};
-use crate::exec::error::Failure;
 use crate::lang::diagnostic::{Diagnostic, Severity};
 use crate::lang::source::Source;
-use crate::plan::graph::Origin;
 
 /// How things are said.
 #[derive(Clone, Copy, Debug)]
@@ -64,39 +62,10 @@ impl Voice {
         }
     }
 
-    /// Says why a goal has no value: the case, the goal, the place and the files it was computed from.
-    pub fn failure(self, what: &str, failure: &Failure, sources: &[Source], files: &[String]) {
-        let origin = match failure {
-            Failure::Refused { origin, .. } => Some(*origin),
-            Failure::Fault { fault } => Some(fault.origin),
-            _ => None,
-        };
-        let place = origin.and_then(|origin| place(origin, sources));
-        let mut text = format!("{}: {what}: {}", self.red("error"), chain(failure));
-        if let Some(place) = place {
-            text.push_str("\n  --> ");
-            text.push_str(&place);
-        }
-        if !files.is_empty() {
-            text.push_str("\n  inputs: ");
-            text.push_str(&files.join(", "));
-        }
-        out::say(&text);
-    }
-
-    fn red(self, word: &str) -> String {
+    /// Returns a word in red, where there are colours.
+    pub fn red(self, word: &str) -> String {
         if self.colour { format!("\u{1b}[1;31m{word}\u{1b}[0m") } else { word.to_owned() }
     }
-}
-
-/// Returns where something was written, as `file:line:column` and the text itself.
-fn place(origin: Origin, sources: &[Source]) -> Option<String> {
-    let source = sources.iter().find(|source| source.id().0 == origin.source)?;
-    let (start, end) = (origin.start as usize, origin.end as usize);
-    let text = source.text().get(start..end).filter(|text| !text.is_empty())?;
-    let place = source.place(origin.start);
-    let text = text.lines().next().unwrap_or_default();
-    Some(format!("{}:{}:{}: `{text}`", source.name(), place.line, place.column))
 }
 
 /// Returns an error with its causes, each once.

@@ -8,12 +8,12 @@ use crate::exec::job::{Job, Work};
 use crate::exec::keep;
 use crate::exec::shelf::{Answer, Looked};
 use crate::exec::why::Why;
-use crate::id::NodeId;
+use crate::id::{BlobId, NodeId};
 use crate::plan::graph::{Arg, NodeIndex};
-use crate::plan::node::{Entry, node_id};
+use crate::plan::node::{Entry, long_blob, node_id};
 use crate::value::data::Value;
 
-/// So many nodes below an answer are looked up only to say what they once took.
+/// So many nodes below answers, the costliest, are looked up only to say what they once took.
 const CURIOUS: usize = 512;
 
 impl Run<'_> {
@@ -38,7 +38,7 @@ impl Run<'_> {
     pub(in crate::exec) fn ask(&mut self, node: NodeIndex) -> Result<bool, Error> {
         match self.context.shelf.look(self.plan.id(node))? {
             Looked::Nothing => Ok(false),
-            Looked::Recorded => {
+            Looked::Recorded { .. } => {
                 self.fact(node).recorded = true;
                 Ok(false)
             }
@@ -94,7 +94,7 @@ impl Run<'_> {
         for node in &group.inner {
             match self.context.shelf.look(self.plan.id(*node))? {
                 Looked::Nothing => {}
-                Looked::Recorded => self.fact(*node).recorded = true,
+                Looked::Recorded { .. } => self.fact(*node).recorded = true,
                 Looked::Conflict | Looked::Answer(_) => return Ok(None),
             }
         }
@@ -106,18 +106,28 @@ impl Run<'_> {
         let names = self.plan.arg_nodes(node).map(|dep| self.schedule.name(dep));
         let names = names.collect::<Option<Vec<_>>>();
         let names = names.expect("the schedule asks when all arguments have names");
-        if !self.has_long_literal(node) && !self.fact(node).why.is_some_and(Why::was_recorded) {
+        if !self.fact(node).why.is_some_and(Why::was_recorded) {
             let key = self.plan.cut_key(node, &names);
             if let Some(answer) = self.context.shelf.same(key)?
                 && !(answer.result.is_err() && self.options.retry_failed)
             {
-                self.record_cut(node, &answer, names)?;
+                self.record_cut(node, &answer, self.names(node, names))?;
                 self.know(node, Box::new(answer));
                 return Ok(());
             }
         }
         self.schedule.uncut(self.plan, node);
         Ok(())
+    }
+
+    /// Puts the blobs of long literals among those of the nodes: `in` has one for each id in `args`.
+    fn names(&self, node: NodeIndex, of_nodes: Vec<BlobId>) -> Vec<BlobId> {
+        let mut of_nodes = of_nodes.into_iter();
+        let name = |arg: &Arg| match arg {
+            Arg::Node(_) => of_nodes.next(),
+            Arg::Literal(value) => long_blob(value),
+        };
+        self.plan.args(node).iter().filter_map(name).collect()
     }
 
     /// Fetches a value that somebody wants.
@@ -198,7 +208,7 @@ impl Run<'_> {
         node_id(self.plan.signature(node).name, version, &entries, self.plan.params(node))
     }
 
-    /// Counts the nodes that did not need to run, and what they once took.
+    /// Counts the nodes that did not need to run, and what they once took, each once.
     pub(in crate::exec) fn count_reused(&mut self) -> Result<(), Error> {
         let mut unasked = Vec::new();
         for node in self.cone.nodes() {
@@ -212,12 +222,17 @@ impl Run<'_> {
                 None => unasked.push(*node),
             }
         }
-        if unasked.len() <= CURIOUS {
-            for node in unasked {
-                if let Looked::Answer(answer) = self.context.shelf.look(self.plan.id(node))? {
-                    self.report.saved_us += answer.us;
-                }
-            }
+        if unasked.len() > CURIOUS {
+            let cost = |node: &NodeIndex| self.plan.signature(*node).cost.picoseconds();
+            unasked.select_nth_unstable_by_key(CURIOUS, |node| std::cmp::Reverse(cost(node)));
+            unasked.truncate(CURIOUS);
+        }
+        for node in unasked {
+            self.report.saved_us += match self.context.shelf.look(self.plan.id(node))? {
+                Looked::Answer(answer) => answer.us,
+                Looked::Recorded { us } => us,
+                Looked::Nothing | Looked::Conflict => 0,
+            };
         }
         Ok(())
     }

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
+use crate::exec::fuse;
+use crate::exec::keep::FUSED_PS;
 use crate::plan::graph::{NodeIndex, Plan};
+use crate::primitive::signature::Cost;
 
 /// No more of what hangs above a node is looked at: by then the work is large enough.
 const FAR: usize = 1000;
@@ -69,11 +72,31 @@ impl Cone {
                 let (user, next) = self.links[link as usize];
                 link = next;
                 if seen.len() < FAR && seen.insert(user) {
-                    sum += plan.signature(user).cost.picoseconds();
+                    sum += self.own_ps(plan, user);
                     stack.push(user);
                 }
             }
         }
         sum
+    }
+
+    /// Returns about what the only node that uses this one costs for each voxel, if only one does.
+    pub fn only_user_ps(&self, plan: &Plan, node: NodeIndex) -> Option<u64> {
+        let link = self.heads.get(node.0 as usize).copied().unwrap_or(NONE);
+        let is_alone = link != NONE && self.count(node) == 1;
+        is_alone.then(|| self.own_ps(plan, self.links[link as usize].0))
+    }
+
+    /// Returns about what a node costs for each voxel; a distance that is only compared is fused.
+    fn own_ps(&self, plan: &Plan, node: NodeIndex) -> u64 {
+        let cost = plan.signature(node).cost;
+        let link = self.heads.get(node.0 as usize).copied().unwrap_or(NONE);
+        if cost == Cost::Distance && link != NONE && self.count(node) == 1 {
+            let (user, _) = self.links[link as usize];
+            if fuse::group(plan, user, &|node| self.count(node)).is_some() {
+                return FUSED_PS;
+            }
+        }
+        cost.picoseconds()
     }
 }

@@ -18,7 +18,7 @@ use crate::exec::expand::Hole;
 use crate::exec::fuse::Group;
 use crate::exec::inputs::Inputs;
 use crate::exec::job::Done;
-use crate::exec::keep::Keep;
+use crate::exec::keep::{CLAIMED_PS, Keep};
 use crate::exec::outputs::Outputs;
 use crate::exec::report::Report;
 use crate::exec::schedule::Schedule;
@@ -64,6 +64,8 @@ pub struct Options {
     pub retry_failed: bool,
     /// Is a node computed here although somebody else is at it?
     pub no_wait: bool,
+    /// A kept node is claimed when it is estimated above so many picoseconds.
+    pub claimed_ps: u64,
     /// After which time it is said who holds a node that is waited for.
     pub patience: Duration,
     /// Set by whoever wants the run to stop.
@@ -76,6 +78,7 @@ impl Default for Options {
             keep: Keep::Auto,
             retry_failed: false,
             no_wait: false,
+            claimed_ps: CLAIMED_PS,
             patience: Duration::from_secs(2),
             stop: Arc::default(),
         }

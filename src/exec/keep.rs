@@ -26,7 +26,7 @@ pub const INLINE: usize = 4096;
 pub const CLAIMED_PS: u64 = 10_000_000_000;
 
 /// A durable file of its own: made, synced, looked up and opened again.
-const OBJECT_PS: u64 = 40_000_000_000;
+const OBJECT_PS: u64 = 30_000_000_000;
 /// Hashing, compressing and decoding, a byte.
 const BYTE_PS: u64 = 1_200;
 /// Decoding alone, a byte.
@@ -34,7 +34,7 @@ const LOAD_PS: u64 = 500;
 /// Hashing alone, a byte.
 const HASH_PS: u64 = 600;
 /// The bits of a thresholded distance, a voxel, instead of the distance itself.
-const FUSED_PS: u64 = 600;
+pub const FUSED_PS: u64 = 600;
 /// Reading an input, a voxel: cheaper than writing one.
 const READ_PS: u64 = 600;
 /// Work above a value must be so many times its hash before the hash is computed for its own sake.
@@ -60,7 +60,12 @@ pub fn load_ps(bytes: u64) -> u64 {
 
 /// Says whether hashing so many bytes is worth it, for the work above that it may spare.
 pub fn is_hash_worth(bytes: u64, above_ps: u64) -> bool {
-    above_ps > HASH_PS.saturating_mul(bytes).saturating_mul(WORTH)
+    above_ps > hash_ps(bytes).saturating_mul(WORTH)
+}
+
+/// Returns about what the name of a value of so many bytes costs, in picoseconds.
+pub fn hash_ps(bytes: u64) -> u64 {
+    HASH_PS.saturating_mul(bytes)
 }
 
 /// What decides about one node, known before its value is.

@@ -10,8 +10,8 @@ use crate::exec::keep::Keep;
 use crate::exec::local::{Inline, Local};
 use crate::exec::report::Report;
 use crate::exec::toys::{
-    ABOVE, ADD, Bench, CLAMP, DT, FILL, Fusing, LT, PANIC, PLUS, Program, REFUSE, SIGN, SUM, Shown,
-    index, n, operand, plainly, shown, words,
+    ABOVE, ADD, Bench, CLAMP, DT, FILL, Fusing, LIST, LT, PANIC, PLUS, Program, REFUSE, SIGN, SUM,
+    Shown, index, n, operand, plainly, shown, words,
 };
 use crate::exec::why::Why;
 use crate::id::Digest;
@@ -382,4 +382,39 @@ fn a_goal_of_each_kind_keeps_its_place() {
     let report = memory().run(&mut program);
     assert_eq!(words(&report)[1], shown(&Value::Number(4.0)));
     assert_eq!(words(&report)[2], shown(&plainly(&program.plan, index(&image)).unwrap()));
+}
+
+#[test]
+fn long_literals_are_cut_off_by_their_bytes_and_the_log_verifies() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place { root: dir.path().join("store"), is_cache: false };
+    let store = Store::open(&place, &StoreOptions::default()).unwrap();
+    let bench = Bench::new(store.clone(), Arc::new(Inline));
+    let program = |start: f64, last: f64| {
+        let mut program = Program::new();
+        let mut numbers = vec![Value::Number(0.1); 1000];
+        numbers.push(Value::Number(last));
+        let sign = program.node(SIGN, &[n(start)]);
+        let long = Arg::Literal(Value::sequence(numbers));
+        let list = program.node(LIST, &[n(1.0), long, sign]);
+        program.print(&list);
+        program
+    };
+    assert_eq!(counts(&bench.run(&mut program(5.0, 1.0))), (2, 0, 0));
+    // Another definition, the same arguments.
+    assert_eq!(counts(&bench.run(&mut program(7.0, 1.0))), (1, 0, 1));
+    assert_eq!(counts(&bench.run(&mut program(7.0, 1.0))), (0, 0, 2));
+    assert_eq!(counts(&bench.run(&mut program(9.0, 2.0))), (2, 0, 0));
+    let report = store.verify().unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert!(report.records >= 5);
+}
+
+#[test]
+fn what_is_saved_is_what_all_reused_nodes_took() {
+    let bench = memory();
+    let first = bench.run(&mut images(1.0));
+    let took: u64 = first.nodes.iter().map(|ran| ran.us).sum();
+    let again = bench.run(&mut images(1.0));
+    assert_eq!(again.saved_us, took, "also of those whose values were not kept");
 }

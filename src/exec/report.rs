@@ -46,7 +46,7 @@ pub struct Report {
     pub failed: usize,
     /// How long it took.
     pub wall: Duration,
-    /// What the reused nodes once took, as far as their receipts were read, in microseconds.
+    /// What the reused nodes once took, in microseconds: of very many the costliest.
     pub saved_us: u64,
     /// All nodes that ran, in the order of their ends.
     pub nodes: Vec<Ran>,

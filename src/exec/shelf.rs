@@ -15,7 +15,10 @@ pub enum Looked {
     /// Nothing is recorded.
     Nothing,
     /// It ran before, and left no value.
-    Recorded,
+    Recorded {
+        /// What it took, in microseconds.
+        us: u64,
+    },
     /// Receipts differ: it is computed once more, to settle that.
     Conflict,
     /// A receipt stands.

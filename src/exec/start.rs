@@ -7,7 +7,7 @@ use crate::exec::drive::{Parked, Run};
 use crate::exec::error::Error;
 use crate::exec::event::Event;
 use crate::exec::job::{After, Input, Job, Work};
-use crate::exec::keep::{self, CLAIMED_PS, Rule};
+use crate::exec::keep::{self, Rule};
 use crate::exec::schedule;
 use crate::exec::shelf::Turn;
 use crate::plan::graph::{Arg, NodeIndex};
@@ -109,7 +109,8 @@ impl Run<'_> {
         let after = self.after(node);
         let own_ps = after.own_ps.saturating_mul(after.voxels);
         let bytes = schedule::made(self.plan.kind(node), after.voxels);
-        own_ps > CLAIMED_PS && after.rule.keeps(bytes, own_ps.saturating_add(after.below_ps))
+        own_ps > self.options.claimed_ps
+            && after.rule.keeps(bytes, own_ps.saturating_add(after.below_ps))
     }
 
     fn launch(&mut self, node: NodeIndex, grant: Grant) {
@@ -178,7 +179,13 @@ impl Run<'_> {
         let kind = self.plan.kind(node);
         let is_small = schedule::made(kind, 1 << 20) <= 64
             || (kind == Kind::Any && self.plan.signature(node).cost == Cost::Scalar);
-        let above_ps = if is_small { 0 } else { self.cone.above_ps(self.plan, node) };
+        // Before a cheap step that nobody else takes it is better cut off behind that step.
+        let is_on_the_way = || {
+            let hash_ps = keep::hash_ps(schedule::made(kind, 1 << 20)) >> 20;
+            self.cone.only_user_ps(self.plan, node).is_some_and(|user| user <= hash_ps)
+        };
+        let is_idle = is_small || is_on_the_way();
+        let above_ps = if is_idle { 0 } else { self.cone.above_ps(self.plan, node) };
         let own_ps = keep::own_ps(self.plan, node, group.is_some(), 1);
         After { rule, own_ps, voxels, below_ps, above_ps }
     }

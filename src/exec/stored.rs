@@ -48,11 +48,13 @@ impl Shelf for Stored {
         Ok(match self.store.receipt(node)? {
             lookup::Answer::Found(found) => match answer(*found) {
                 Some(answer) => Looked::Answer(Box::new(answer)),
-                None => Looked::Recorded,
+                None => Looked::Recorded { us: 0 },
             },
             lookup::Answer::Conflict(_) => Looked::Conflict,
-            lookup::Answer::None if self.store.defined(node)? => Looked::Recorded,
-            lookup::Answer::None => Looked::Nothing,
+            lookup::Answer::None => match self.store.spent(node)? {
+                Some(us) => Looked::Recorded { us },
+                None => Looked::Nothing,
+            },
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::canon::{self, Tree};
+use crate::canon::Tree;
 use crate::codec::encode::{self, Encoded};
 use crate::exec::drive::{Run, Slot};
 use crate::exec::error::{Error, Failure};
@@ -13,12 +13,12 @@ use crate::exec::report::Ran;
 use crate::exec::shelf::Answer;
 use crate::id::{BlobId, Digest};
 use crate::plan::graph::{Arg, NodeIndex};
-use crate::plan::node::{LONGEST_LITERAL, long_literal};
+use crate::plan::node::{long_blob, long_literal};
 use crate::primitive::refusal::Refusal;
 use crate::store::entry::{self, Entry, Inputs, Parts, What};
 use crate::store::log::definition::Definition;
 use crate::store::log::receipt::{self, Receipt};
-use crate::value::data::Value;
+use crate::store::log::record::Def;
 
 impl Run<'_> {
     /// Takes in what came of a job.
@@ -84,7 +84,8 @@ impl Run<'_> {
         for node in inner {
             self.tell_ran(node, 0, 0, false)?;
             if !self.fact(node).recorded {
-                self.write_def(node)?;
+                // The last of the group has the time of all.
+                self.write_def(node, 0)?;
             }
         }
         self.tell_ran(node, us, bytes, claimed)
@@ -125,7 +126,7 @@ impl Run<'_> {
         let settles = std::mem::take(&mut self.fact(node).settles);
         let Some(mut ran) = self.receipt(node, small, encoded, name, warn) else {
             if !self.fact(node).recorded {
-                self.write_def(node)?;
+                self.write_def(node, us)?;
             }
             drop(claim);
             return Ok(());
@@ -193,11 +194,11 @@ impl Run<'_> {
         })
     }
 
-    fn write_def(&mut self, node: NodeIndex) -> Result<(), Error> {
+    fn write_def(&mut self, node: NodeIndex, us: u64) -> Result<(), Error> {
         self.fact(node).recorded = true;
         let lam = u64::from(self.plan.lam(node));
-        let definition = self.plan.definition(node);
-        Ok(self.session()?.write(Entry::def(definition, lam))?)
+        let def = Def { definition: self.plan.definition(node), us: Some(us) };
+        Ok(self.session()?.write(Entry::def(def, lam))?)
     }
 
     /// Returns the names of a node's arguments, as far as they are known or will be.
@@ -206,12 +207,19 @@ impl Run<'_> {
             Known(BlobId),
             Later(Slot),
         }
-        if self.groups.contains_key(&node) || self.has_long_literal(node) {
+        if self.groups.contains_key(&node) {
             return Inputs::Unknown;
         }
         let mut names = Vec::new();
         let mut later = false;
-        for dep in self.plan.arg_nodes(node) {
+        for arg in self.plan.args(node) {
+            let dep = match arg {
+                Arg::Node(dep) => *dep,
+                Arg::Literal(value) => {
+                    names.extend(long_blob(value).map(Name::Known));
+                    continue;
+                }
+            };
             match (self.schedule.name(dep), &self.facts[dep.0 as usize].slot) {
                 (Some(name), _) => names.push(Name::Known(name)),
                 (None, Some(slot)) => {
@@ -315,7 +323,7 @@ impl Run<'_> {
         let signature = self.plan.signature(node);
         let arg = |arg: &Arg| match arg {
             Arg::Node(index) => Tree::bytes(&self.plan.id(*index).0.0),
-            Arg::Literal(value) => match long(value) {
+            Arg::Literal(value) => match long_blob(value) {
                 Some(blob) => Tree::bytes(&long_literal(blob).0.0),
                 None => encode::literal(value),
             },
@@ -327,25 +335,6 @@ impl Run<'_> {
             p: (**self.plan.params(node)).clone(),
         }
     }
-
-    /// Says whether a literal of the node stands in `args` as a node of its own.
-    ///
-    /// Such a node has an argument whose value nobody records, so it is not found by its arguments.
-    pub(in crate::exec) fn has_long_literal(&self, node: NodeIndex) -> bool {
-        self.plan.args(node).iter().any(|arg| match arg {
-            Arg::Literal(value) => long(value).is_some(),
-            Arg::Node(_) => false,
-        })
-    }
-}
-
-fn long(value: &Value) -> Option<BlobId> {
-    // A literal's bytes are fewer than it takes in memory, so the short ones are not written.
-    if value.size() <= LONGEST_LITERAL {
-        return None;
-    }
-    let bytes = canon::write(&encode::literal(value));
-    (bytes.len() > LONGEST_LITERAL).then(|| BlobId(Digest::of(&bytes)))
 }
 
 fn refused(refusal: &Refusal) -> receipt::Outcome {

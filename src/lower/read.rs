@@ -116,7 +116,12 @@ impl Machine<'_> {
             FileError::Missing(_) => mistake::ABSENT,
             FileError::Unreadable(..) => mistake::UNREADABLE,
         };
-        self.fail(code, span, error.to_string())
+        self.report(
+            Diagnostic::error(code, span, error.to_string()).help(
+                "paths count from the working directory; `--in NAME=PATH` names another file",
+            ),
+        );
+        Item::Poison
     }
 
     fn read_found(&mut self, path: &str, found: &Found, span: Span) -> Item {

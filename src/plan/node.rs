@@ -8,6 +8,9 @@ use crate::value::data::Value;
 /// A literal of more canonical bytes stands in `args` as a node that names its blob.
 pub const LONGEST_LITERAL: usize = 4096;
 
+const NODE: &str = "vox/node/1";
+const CUT: &str = "vox/cut/1";
+
 /// One entry of `args`, ready to be written.
 #[derive(Clone, Copy)]
 pub enum Entry<'a> {
@@ -19,7 +22,7 @@ pub enum Entry<'a> {
 
 /// Writes the canonical description of a node: exactly `t`, `op`, `v`, `args`, `p`.
 pub fn definition(op: &str, version: u32, args: &[Entry<'_>], params: &Tree) -> Vec<u8> {
-    describe("vox/node/1", op, version, args, params)
+    describe(NODE, op, version, args, params)
 }
 
 /// Returns the id of a node.
@@ -30,7 +33,7 @@ pub fn node_id(op: &str, version: u32, args: &[Entry<'_>], params: &Tree) -> Nod
 /// Returns the key under which an equal computation on equal argument blobs is found, although the
 /// arguments were defined otherwise.
 pub fn cut_key(op: &str, version: u32, args: &[Entry<'_>], params: &Tree) -> Digest {
-    Digest::of(&describe("vox/cut/1", op, version, args, params))
+    Digest::of(&describe(CUT, op, version, args, params))
 }
 
 fn describe(t: &str, op: &str, version: u32, args: &[Entry<'_>], params: &Tree) -> Vec<u8> {
@@ -54,15 +57,28 @@ fn describe(t: &str, op: &str, version: u32, args: &[Entry<'_>], params: &Tree) 
             Entry::Literal(Value::Bool(truth)) => writer.bool(*truth),
             Entry::Literal(value) => {
                 let bytes = canon::write(&literal(value));
-                if bytes.len() > LONGEST_LITERAL {
-                    writer.bytes(&long_literal(BlobId(Digest::of(&bytes))).0.0);
-                } else {
+                if bytes.len() <= LONGEST_LITERAL {
                     writer.out.extend_from_slice(&bytes);
+                    continue;
                 }
+                // A node in `args`; what it gave, which a cut-off key is made of, is the literal.
+                let blob = BlobId(Digest::of(&bytes));
+                let id = if t == CUT { blob.0 } else { long_literal(blob).0 };
+                writer.bytes(&id.0);
             }
         }
     }
     writer.out
+}
+
+/// Returns the blob of a literal that is too long to be written out.
+pub fn long_blob(value: &Value) -> Option<BlobId> {
+    // A literal's bytes are fewer than it takes in memory, so the short ones are not written.
+    if value.size() <= LONGEST_LITERAL {
+        return None;
+    }
+    let bytes = canon::write(&literal(value));
+    (bytes.len() > LONGEST_LITERAL).then(|| BlobId(Digest::of(&bytes)))
 }
 
 /// Returns the id of the node that stands for a literal too long to be written out.
@@ -140,5 +156,11 @@ mod tests {
             node_id("strings.concat", 1, &[Entry::Literal(&long)], &none),
             node_id("strings.concat", 1, &[Entry::Node(long_literal(blob).0)], &none)
         );
+        assert_eq!(
+            cut_key("strings.concat", 1, &[Entry::Literal(&long)], &none),
+            cut_key("strings.concat", 1, &[Entry::Node(blob.0)], &none)
+        );
+        assert_eq!(long_blob(&long), Some(blob));
+        assert_eq!(long_blob(&Value::text("x")), None);
     }
 }

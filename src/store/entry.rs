@@ -6,7 +6,7 @@ use crate::id::{BlobId, NodeId};
 use crate::store::claim::Claim;
 use crate::store::error::Error;
 use crate::store::log::receipt::Receipt;
-use crate::store::log::record::Pin;
+use crate::store::log::record::{Def, Pin};
 
 /// The canonical bytes of a value, in pieces that are borrowed from whoever keeps it.
 ///
@@ -73,8 +73,8 @@ pub struct Ran {
 pub enum What {
     /// A node ran and left a receipt.
     Run(Ran),
-    /// A node ran and left no value: the canonical bytes of its definition.
-    Def(Vec<u8>),
+    /// A node ran and left no value.
+    Def(Def),
     /// A value without a node; it is always an object.
     Object(Box<dyn Parts>),
     /// A name keeps something, or no longer does.
@@ -106,9 +106,9 @@ impl Entry {
         Self { what: What::Run(ran), lam, claim: None }
     }
 
-    /// Makes the entry of a node that left no value.
-    pub fn def(definition: Vec<u8>, lam: u64) -> Self {
-        Self { what: What::Def(definition), lam, claim: None }
+    /// Makes the entry of a node that left no value: the canonical bytes of its definition.
+    pub fn def(def: impl Into<Def>, lam: u64) -> Self {
+        Self { what: What::Def(def.into()), lam, claim: None }
     }
 
     /// Says about how many bytes wait for the disk with it.
@@ -119,7 +119,7 @@ impl Entry {
                 let object = ran.object.iter().map(|object| len(&**object)).sum::<usize>();
                 object + ran.refs.iter().map(|object| len(&**object)).sum::<usize>()
             }
-            What::Def(def) => def.len(),
+            What::Def(def) => def.definition.len(),
             What::Object(object) => len(&**object),
             What::Pin(_) => 0,
         }

@@ -72,11 +72,23 @@ impl Store {
 
     /// Says whether a node was ever recorded: as a run, or as one that left no value.
     pub fn defined(&self, node: NodeId) -> Result<bool, Error> {
-        let mut defined = false;
+        Ok(self.spent(node)?.is_some())
+    }
+
+    /// Returns what a node cost that was ever recorded, in microseconds; 0 when nobody wrote it down.
+    pub fn spent(&self, node: NodeId) -> Result<Option<u64>, Error> {
+        let mut spent = None;
         self.records(Table::Node, node.0.prefix(), &mut |_, record| {
-            defined |= record.node().is_ok_and(|of| of == Some(node));
+            if record.node().is_ok_and(|of| of == Some(node)) {
+                let us = match record.body {
+                    Body::Run(run) => run.us,
+                    Body::Def(def) => def.us.unwrap_or(0),
+                    Body::Pin(_) | Body::Unknown(_) => 0,
+                };
+                spent = spent.max(Some(us));
+            }
         })?;
-        Ok(defined)
+        Ok(spent)
     }
 
     /// Returns a result of the same computation on the same bytes, whatever its node.

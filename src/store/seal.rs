@@ -57,7 +57,7 @@ impl Sealer {
         let weight = entry.weight();
         let node = match &entry.what {
             What::Run(Ran { receipt: Made::Known(receipt), .. }) => Some(receipt.node),
-            What::Def(def) => Some(NodeId(Digest::of(def))),
+            What::Def(def) => Some(NodeId(Digest::of(&def.definition))),
             _ => None,
         };
         match self.prepare(entry) {
@@ -85,7 +85,7 @@ impl Sealer {
         match what {
             What::Run(ran) => self.prepare_run(ran, &mut item)?,
             What::Def(def) => {
-                item.node = Some(NodeId(Digest::of(&def)));
+                item.node = Some(NodeId(Digest::of(&def.definition)));
                 item.keys.node = item.node;
                 item.body = Some(Body::Def(def));
             }

@@ -128,7 +128,8 @@ impl Store {
         }
         let surveyed = survey(&spans, |at, seq| {
             let reader = SegmentReader::open(&paths[at], false)?;
-            let segment = reader.map(|reader| reader.segment()).transpose()?;
+            let (writer, name) = (spans[at].writer, spans[at].name);
+            let segment = reader.map(|reader| reader.verified(writer, &name)).transpose()?;
             Ok(segment.and_then(|segment| segment.hash_at(seq)).unwrap_or(Digest([0; 32])))
         })?;
         report.ends = surveyed.heads;

@@ -54,7 +54,8 @@ struct Written {
     replaced: Vec<String>,
     machine: String,
     root: String,
-    inode: u64,
+    /// As text: it may need all 64 bits, and TOML's integers have a sign.
+    inode: String,
     seq: u64,
     head: String,
     #[serde(default)]
@@ -92,7 +93,7 @@ impl Floor {
             identity: Identity {
                 machine: written.machine,
                 root: written.root,
-                inode: written.inode,
+                inode: written.inode.parse().ok()?,
             },
         })
     }
@@ -104,7 +105,7 @@ impl Floor {
             replaced: self.replaced.iter().map(ToString::to_string).collect(),
             machine: self.identity.machine.clone(),
             root: self.identity.root.clone(),
-            inode: self.identity.inode,
+            inode: self.identity.inode.to_string(),
             seq: self.head.seq,
             head: self.head.hash.hex(),
             segment: self.last.map(|name| name.to_string()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use vox::canon::Tree;
 use vox::codec::encode::encode;
 use vox::id::Digest;
-use vox::kernel::format::{nifti, npy, png};
+use vox::kernel::format::{mha, nifti, npy, nrrd, png, tiff};
 use vox::pool::Buffer;
 use vox::store::log::record::{Body, Draft};
 use vox::store::log::segment::build;
@@ -113,7 +113,10 @@ pub(crate) fn images() -> Vec<Vec<u8>> {
     for value in samples() {
         all.extend(nifti::write::write(&value));
         all.extend(npy::write(&value));
+        all.extend(mha::write(&value));
+        all.extend(nrrd::write(&value));
         all.extend(png::write(&value).map(|(file, _)| file));
+        all.extend(tiff::write(&value).map(|(file, _)| file));
     }
     all.push(b"[1, 2.5, {\"a\": null}]".to_vec());
     all.push(b"one\r\ntwo".to_vec());

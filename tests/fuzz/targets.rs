@@ -93,9 +93,13 @@ pub(crate) fn open(bytes: &[u8]) {
 /// The file of an input, under each name that decides its format; images may be read in pieces.
 pub(crate) fn image(bytes: &[u8]) {
     let first = &bytes[..bytes.len().min(PREFIX)];
-    for name in ["a.nii", "a.nii.gz", "a.hdr", "a.png", "a.npy", "a.json", "a.txt", "a"] {
+    const NAMES: [&str; 11] = [
+        "a.nii", "a.nii.gz", "a.hdr", "a.png", "a.jpg", "a.tif", "a.mha", "a.nrrd", "a.npy",
+        "a.json", "a.txt",
+    ];
+    for name in NAMES {
         let format = probe::probe(name, first);
-        drop(probe::files(name, first));
+        drop(probe::files(format, name, first));
         let header = probe::header(format, first);
         let params = Tree::map([("format", Tree::text(format.word()))]);
         let got = read(&Call { args: &[], params: &params, files: &[bytes] });

@@ -154,7 +154,7 @@ fn record(of: &Json) -> Record {
             bytes: maybe("bytes"),
             settles: of.get("settles").is_some(),
         }),
-        2 => Body::Def(bytes(&of["def"])),
+        2 => Body::Def(bytes(&of["def"]).into()),
         8 => {
             let target = match of.get("node") {
                 Some(node) => Target::Node(NodeId(digest(node))),
@@ -204,8 +204,7 @@ fn segments() {
         let cuts: Vec<u64> = frames.list().iter().map(|frame| frame.len as u64).collect();
         let promised: Vec<u64> = list(&vector["frames"]).iter().map(uint).collect();
         assert_eq!(cuts, promised, "{name}");
-        let read = Segment::read(&stored).unwrap();
-        read.verify(writer, &built.span.name).unwrap();
+        let read = Segment::verified(&stored, writer, &built.span.name).unwrap();
         assert!(read.records().map(|(_, bytes)| bytes).eq(records.iter().map(Vec::as_slice)));
         // Any zstd reads the file: frames behind each other, the table skipped.
         zstd::stream::decode_all(&*stored).unwrap()

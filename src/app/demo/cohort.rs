@@ -63,24 +63,27 @@ impl Demo {
         format!("case-{:0digits$}", case + 1)
     }
 
+    /// Refuses a folder that holds something.
+    pub fn check(&self) -> Result<(), Error> {
+        match fs::read_dir(&self.dir).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => Err(Error::Usage(format!(
+                "`{}` is not empty: name a new folder, as in `vox demo other-demo`",
+                self.dir.display()
+            ))),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                Err(Error::Usage(format!("`{}` is no folder", self.dir.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes program and cases into a folder that is not there, or empty.
     pub fn write(&self) -> Result<(), Error> {
+        self.check()?;
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| Error::Write { path, source }
         };
-        match fs::read_dir(&self.dir).map(|mut entries| entries.next().is_some()) {
-            Ok(true) => {
-                return Err(Error::Usage(format!(
-                    "`{}` is not empty: name a new folder, as in `vox demo other-demo`",
-                    self.dir.display()
-                )));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(Error::Usage(format!("`{}` is no folder", self.dir.display())));
-            }
-            _ => {}
-        }
         for case in 0..self.cases {
             let name = self.name(case);
             let folder = self.root().join(&name);

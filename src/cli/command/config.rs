@@ -10,16 +10,25 @@ use crate::app::error::Error;
 use crate::cli::args::StoreOnly;
 use crate::cli::dispatch::settings;
 use crate::cli::out;
+use crate::store;
 
 /// Shows the settings; the store is where it would be looked for, made or not.
 pub fn run(args: &StoreOnly, environment: &Environment) -> Result<ExitCode, Error> {
     let config = settings(&args.common, environment)?;
-    let place = context::find(environment, &config)?;
-    let store = place.root.display().to_string();
-    let how = match &config.store.value {
-        Some(_) => config.store.origin.to_string(),
-        None if place.is_cache => "default, the user's cache".to_owned(),
-        None => "found upwards".to_owned(),
+    let (store, how) = match context::find(environment, &config) {
+        Ok(place) => {
+            let how = match &config.store.value {
+                Some(_) => config.store.origin.to_string(),
+                None if place.is_cache => "default: the user's cache".to_owned(),
+                None => "found upwards".to_owned(),
+            };
+            (place.root.display().to_string(), how)
+        }
+        // Nowhere to look: a run would say the same, but all other settings are known.
+        Err(Error::Store(error @ store::error::Error::NoPlace)) => {
+            ("none".to_owned(), error.to_string())
+        }
+        Err(error) => return Err(error),
     };
     let memory = match config.memory.value {
         Some(bytes) => bytes.to_string(),
@@ -46,8 +55,11 @@ pub fn run(args: &StoreOnly, environment: &Environment) -> Result<ExitCode, Erro
         out::line(&json!({ "schema": 1, "settings": settings }).to_string());
         return Ok(ExitCode::SUCCESS);
     }
-    for (name, value, origin) in rows {
-        out::line(&format!("{name} = {value}  ({origin})"));
+    let width = |column: fn(&(&str, String, String)) -> usize| rows.iter().map(column).max();
+    let names = width(|row| row.0.len()).unwrap_or(0);
+    let values = width(|row| row.1.len().min(40)).unwrap_or(0);
+    for (name, value, origin) in &rows {
+        out::line(&format!("{name:names$} = {value:values$}  ({origin})"));
     }
     if config.files.is_empty() {
         out::say("no configuration file was found; a `vox.toml` here or above would be read");

@@ -1,11 +1,11 @@
 //! `vox run`: a program over one case or a cohort.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use serde_json::json;
 
@@ -20,6 +20,7 @@ use crate::app::run::{self, Answer, Listener, Spec};
 use crate::app::table::{self, Style};
 use crate::cli::args::{DialectWord, KeepWord, Run};
 use crate::cli::exit;
+use crate::cli::failure;
 use crate::cli::json as shape;
 use crate::cli::out;
 use crate::cli::progress::Progress;
@@ -46,7 +47,7 @@ pub fn stopped_by() -> Option<u8> {
 pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCode, Error> {
     let flags = Flags {
         store: args.common.store.clone(),
-        threads: args.threads,
+        threads: args.threads.as_deref().map(threads).transpose()?,
         memory: args.memory.as_deref().map(memory).transpose()?,
         keep: args.keep.map(|keep| match keep {
             KeepWord::Auto => Keep::Auto,
@@ -88,6 +89,12 @@ impl How<'_> {
     fn lines(&self) -> bool {
         !self.args.json && !self.args.events
     }
+
+    /// Returns where relative saves go.
+    fn output(&self, case: Option<&str>) -> PathBuf {
+        let output = self.args.output.clone().unwrap_or_default();
+        case.map_or(output.clone(), |case| output.join(case))
+    }
 }
 
 /// Reads what `vox run` was told into what is run.
@@ -95,15 +102,23 @@ pub fn spec(args: &Run, environment: &Environment) -> Result<Spec, Error> {
     let mut inputs = BTreeMap::new();
     for input in &args.inputs {
         let (name, path) = split("--in", "PATH", input)?;
-        inputs.insert(name.to_owned(), path.to_owned());
+        if let Some(other) = inputs.insert(name.to_owned(), path.to_owned()) {
+            return Err(Error::Usage(format!(
+                "--in {name} is given twice: `{other}` and `{path}`"
+            )));
+        }
     }
     let mut settings = Vec::new();
     for setting in &args.settings {
         let (name, value) = split("--set", "VALUE", setting)?;
         settings.push((name.to_owned(), Setting::parse(value)));
     }
-    let options =
+    let mut options =
         Options { retry_failed: args.retry_failed, no_wait: args.no_wait, ..Options::default() };
+    // For tests of two processes, whose images are too small to be worth a claim.
+    if let Some(us) = environment.vox("claim_us").and_then(|text| text.parse::<u64>().ok()) {
+        options.claimed_ps = us.saturating_mul(1_000_000);
+    }
     Ok(Spec {
         program: args.program.clone(),
         text: run::text(&environment.cwd, &args.program)?,
@@ -124,6 +139,14 @@ fn split<'a>(flag: &str, what: &str, text: &'a str) -> Result<(&'a str, &'a str)
         Some((name, value)) if !name.is_empty() => Ok((name, value)),
         _ => Err(Error::Usage(format!("{flag} {text}: write {flag} NAME={what}"))),
     }
+}
+
+fn threads(text: &str) -> Result<usize, Error> {
+    config::threads(text).ok_or_else(|| {
+        Error::Usage(format!(
+            "--threads {text}: write a count from 1 to 1024, or leave it out to use all cores"
+        ))
+    })
 }
 
 fn memory(text: &str) -> Result<u64, Error> {
@@ -183,10 +206,21 @@ impl Listener for Teller {
         }
         let of = self.case.as_deref().map(|case| format!(" of {case}")).unwrap_or_default();
         match event {
-            Event::Waiting { node, op, holder } if !self.voice.quiet => out::say(&format!(
-                "vox: waiting for {op} {node}{of}, which process {} on {} computes since {}",
-                holder.pid, holder.host, holder.since
-            )),
+            Event::Waiting { node, op, holder } if !self.voice.quiet => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                let now = now.map_or(holder.since, |now| now.as_millis() as u64);
+                out::say(&format!(
+                    "vox: waiting for `{op}` {node}{of}: process {} on {} computes it, for {:.0} s now",
+                    holder.pid,
+                    holder.host,
+                    now.saturating_sub(holder.since) as f64 / 1000.0
+                ));
+            }
+            Event::Alive { ran, running }
+                if self.case.is_none() && !self.events && !self.voice.quiet =>
+            {
+                out::say(&format!("vox: {ran} nodes ran, {running} are running"));
+            }
             Event::Warning { code, count, .. } if !self.voice.quiet => {
                 out::say(&format!("warning: {}{of}", warning(code, *count)));
             }
@@ -248,7 +282,7 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
     let answer = run::run(context, spec, None, &mut teller);
     note_signal();
     let answer = answer?;
-    tell_failures(&answer, None, how.voice);
+    failure::tell(&answer, None, &how.output(None), how.voice);
     if how.args.json {
         out::line(&report_json(&[(None, &answer)], &answer.report, false).to_string());
     }
@@ -282,22 +316,6 @@ fn report_json(
 fn write_report(path: &Path, report: &serde_json::Value) -> Result<(), Error> {
     outputs::replace(path, format!("{report}\n").as_bytes())
         .map_err(|source| Error::Write { path: path.to_owned(), source })
-}
-
-fn tell_failures(answer: &Answer, case: Option<&str>, voice: Voice) {
-    for (action, outcome) in &answer.goals {
-        if let Outcome::Failed(failure) = outcome {
-            let goal = match action {
-                Action::Print { label } => format!("print \"{label}\""),
-                Action::Save { path } => format!("save \"{}\"", path.display()),
-            };
-            let what = match case {
-                Some(case) => format!("{case}: {goal}"),
-                None => goal,
-            };
-            voice.failure(&what, failure, &answer.sources, &answer.files);
-        }
-    }
 }
 
 /// Says what was done; this line acknowledges the run, whatever was asked to be quiet.
@@ -335,8 +353,12 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
         }
     }
     if cohort.cases.is_empty() {
-        return Err(Error::Usage(format!("--cases {}: no case is there", root.display())));
+        return Err(Error::Usage(format!(
+            "--cases {}: no folder in it holds an input of the program",
+            root.display()
+        )));
     }
+    cohort::check(context, spec, &cohort)?;
     let live = out::is_terminal() && !context.environment.quiet_terminal;
     let mut progress = Progress::new(cohort.cases.len(), live, how.voice.quiet);
     let labels = cohort::labels(spec);
@@ -433,7 +455,7 @@ fn tell_case(name: &str, answer: &Answer, how: &How<'_>) {
         let case = shape::case(Some(name), answer, false);
         out::line(&json!({"event": "case", "case": name, "answer": case}).to_string());
     }
-    tell_failures(answer, Some(name), how.voice);
+    failure::tell(answer, Some(name), &how.output(Some(name)), how.voice);
 }
 
 fn add(total: &mut Report, report: &Report) {

@@ -2,7 +2,7 @@
 
 use crate::id::Digest;
 use crate::kernel::format::table::{self, Between};
-use crate::kernel::format::{gzip, json, nifti, npy, png, text};
+use crate::kernel::format::{gzip, json, mha, nifti, npy, nrrd, png, text, tiff};
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::data::Value;
@@ -45,6 +45,13 @@ pub fn encode(call: &Call<'_>) -> Result<Output, Refusal> {
             warnings = told;
             file
         }
+        "tiff" => {
+            let (file, told) = tiff::write(value)?;
+            warnings = told;
+            file
+        }
+        "mha" => mha::write(value)?,
+        "nrrd" => nrrd::write(value)?,
         "npy" => npy::write(value)?,
         "json" => {
             let (file, told) = json::write(value)?;

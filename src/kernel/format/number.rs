@@ -30,6 +30,9 @@ pub trait Number: Pod {
     /// Returns it, or the one NaN for any NaN.
     fn one_nan(self) -> Self;
 
+    /// Reads it as it is written out.
+    fn parse(word: &str) -> Option<Self>;
+
     /// Makes voxels of them.
     fn voxels(buffer: Buffer<Self>) -> Voxels;
 }
@@ -53,6 +56,10 @@ macro_rules! integer {
 
             fn one_nan(self) -> Self {
                 self
+            }
+
+            fn parse(word: &str) -> Option<Self> {
+                word.parse().ok()
             }
 
             fn voxels(buffer: Buffer<Self>) -> Voxels {
@@ -83,6 +90,10 @@ macro_rules! float {
                 let bits = self.to_bits();
                 let is_nan = bits << 1 > $type::INFINITY.to_bits() << 1;
                 $type::from_bits(if is_nan { $type::NAN.to_bits() } else { bits })
+            }
+
+            fn parse(word: &str) -> Option<Self> {
+                word.parse().ok()
             }
 
             fn voxels(buffer: Buffer<Self>) -> Voxels {

@@ -102,47 +102,14 @@ pub fn write(value: &Value) -> Result<(Vec<u8>, Vec<Warning>), Refusal> {
     if dims.len() != 2 {
         return Err(Refusal::with(Code::Dims, &[dims.len() as f64, 2.0]));
     }
-    let mut clamped = 0;
-    let (colour, depth, bytes) = match value {
-        Value::Mask(mask) => {
-            let mut bytes = Vec::with_capacity(grid.voxels());
-            for row in mask.words.chunks_exact(grid.row_words()) {
-                bytes.extend((0..dims[0]).map(|x| (row[x / 64] >> (x % 64) & 1) as u8 * 255));
-            }
-            (ColorType::Grayscale, BitDepth::Eight, bytes)
+    let (bytes, clamped) = bytes(value)?;
+    let (colour, depth) = match value {
+        Value::Volume(Volume { voxels: Voxels::U16(_), .. }) => {
+            (ColorType::Grayscale, BitDepth::Sixteen)
         }
-        Value::Volume(volume) => match &volume.voxels {
-            Voxels::U8(voxels) => (ColorType::Grayscale, BitDepth::Eight, voxels.to_vec()),
-            Voxels::U16(voxels) => {
-                let bytes = voxels.iter().flat_map(|x| x.to_be_bytes()).collect();
-                (ColorType::Grayscale, BitDepth::Sixteen, bytes)
-            }
-            voxels => {
-                let bytes = each_voxel_type!(voxels, buffer => {
-                    buffer.iter().map(|x| {
-                        let (byte, fits) = byte(x.to_f64());
-                        clamped += u64::from(!fits);
-                        byte
-                    }).collect()
-                });
-                (ColorType::Grayscale, BitDepth::Eight, bytes)
-            }
-        },
-        Value::Colour(colour) => {
-            let mut bytes = Vec::with_capacity(colour.voxels.len());
-            for voxel in colour.voxels.chunks_exact(colour.components) {
-                let mut all_fit = true;
-                for x in voxel {
-                    let (byte, fits) = byte(f64::from(*x));
-                    bytes.push(byte);
-                    all_fit &= fits;
-                }
-                clamped += u64::from(!all_fit);
-            }
-            let kind = if colour.components == 4 { ColorType::Rgba } else { ColorType::Rgb };
-            (kind, BitDepth::Eight, bytes)
-        }
-        _ => return Err(Refusal::new(Code::Kind)),
+        Value::Colour(colour) if colour.components == 4 => (ColorType::Rgba, BitDepth::Eight),
+        Value::Colour(_) => (ColorType::Rgb, BitDepth::Eight),
+        _ => (ColorType::Grayscale, BitDepth::Eight),
     };
     let too_large = |_| Refusal::with(Code::Size, &[dims[0] as f64, dims[1] as f64]);
     let width = u32::try_from(dims[0]).map_err(too_large)?;
@@ -159,6 +126,47 @@ pub fn write(value: &Value) -> Result<(Vec<u8>, Vec<Warning>), Refusal> {
     let warnings =
         if clamped > 0 { vec![Warning { code: "clamped", count: clamped }] } else { Vec::new() };
     Ok((out, warnings))
+}
+
+/// Returns the samples of an image, of two bytes for u16, and how many voxels had to change to fit.
+pub fn bytes(value: &Value) -> Result<(Vec<u8>, u64), Refusal> {
+    let mut clamped = 0;
+    let bytes = match value {
+        Value::Mask(mask) => {
+            let nx = mask.grid.dims()[0];
+            let mut bytes = Vec::with_capacity(mask.grid.voxels());
+            for row in mask.words.chunks_exact(mask.grid.row_words()) {
+                bytes.extend((0..nx).map(|x| (row[x / 64] >> (x % 64) & 1) as u8 * 255));
+            }
+            bytes
+        }
+        Value::Volume(volume) => match &volume.voxels {
+            Voxels::U8(voxels) => voxels.to_vec(),
+            Voxels::U16(voxels) => voxels.iter().flat_map(|x| x.to_be_bytes()).collect(),
+            voxels => each_voxel_type!(voxels, buffer => {
+                buffer.iter().map(|x| {
+                    let (byte, fits) = byte(x.to_f64());
+                    clamped += u64::from(!fits);
+                    byte
+                }).collect()
+            }),
+        },
+        Value::Colour(colour) => {
+            let mut bytes = Vec::with_capacity(colour.voxels.len());
+            for voxel in colour.voxels.chunks_exact(colour.components) {
+                let mut all_fit = true;
+                for x in voxel {
+                    let (byte, fits) = byte(f64::from(*x));
+                    bytes.push(byte);
+                    all_fit &= fits;
+                }
+                clamped += u64::from(!all_fit);
+            }
+            bytes
+        }
+        _ => return Err(Refusal::new(Code::Kind)),
+    };
+    Ok((bytes, clamped))
 }
 
 /// Returns the byte nearest to a number, and whether the number lay among bytes.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::kernel::format::gzip;
 use crate::kernel::format::nifti::{self, header::LONGEST};
-use crate::kernel::format::{npy, png};
-use crate::primitive::refusal::{Code, Refusal};
+use crate::kernel::format::{jpeg, mha, npy, nrrd, png, tiff};
+use crate::primitive::refusal::Refusal;
 use crate::value::grid::Grid;
 use crate::value::kind::Kind;
 use crate::value::volume::VoxelType;
@@ -20,13 +20,13 @@ pub enum Format {
     Nifti,
     /// PNG.
     Png,
-    /// JPEG; known and refused for now.
+    /// JPEG, which is read only.
     Jpeg,
-    /// TIFF; known and refused for now.
+    /// TIFF.
     Tiff,
-    /// `MetaImage`; known and refused for now.
+    /// `MetaImage`.
     Mha,
-    /// NRRD; known and refused for now.
+    /// NRRD.
     Nrrd,
     /// `NumPy`.
     Npy,
@@ -156,8 +156,20 @@ fn by_content(first: &[u8]) -> Option<Format> {
 }
 
 /// Returns the names of all files that make up the image of which `name` is one, in the order that
-/// `p` and the reader have them: the `.hdr` and the `.img`, or the one.
-pub fn files(name: &str, first: &[u8]) -> Vec<String> {
+/// `p` and the reader have them: the `.hdr` and the `.img`, the header and the numbers apart, or the
+/// one.
+pub fn files(format: Format, name: &str, first: &[u8]) -> Vec<String> {
+    let apart = match format {
+        Format::Nifti => return pair(name, first),
+        Format::Mha => mha::header(first).ok().and_then(|raster| raster.apart),
+        Format::Nrrd => nrrd::header(first).ok().and_then(|raster| raster.apart),
+        _ => None,
+    };
+    [name.to_owned()].into_iter().chain(apart).collect()
+}
+
+/// Returns the names of the two files of an old `NIfTI`, or the one.
+fn pair(name: &str, first: &[u8]) -> Vec<String> {
     let whole = if gzip::is_gzip(first) { gzip::first(first, LONGEST) } else { first.to_vec() };
     let (stem, tail) = match name.len().checked_sub(3).and_then(|at| name.split_at_checked(at)) {
         Some((stem, gz)) if gz.eq_ignore_ascii_case(".gz") => (stem, gz),
@@ -185,7 +197,8 @@ pub fn files(name: &str, first: &[u8]) -> Vec<String> {
 
 /// Reads the header of an image from the first bytes of its first file; `None` for what is no image.
 ///
-/// [`PREFIX`] bytes are enough but for a PNG with much before its data; then the whole file is.
+/// [`PREFIX`] bytes are enough but for a PNG with much before its data and for TIFF; then the whole
+/// file is.
 pub fn header(format: Format, first: &[u8]) -> Result<Option<Header>, Refusal> {
     match format {
         Format::Nifti => {
@@ -200,7 +213,10 @@ pub fn header(format: Format, first: &[u8]) -> Result<Option<Header>, Refusal> {
         }
         Format::Png => png::header(first).map(Some),
         Format::Npy => npy::header(first).map(Some),
-        Format::Jpeg | Format::Tiff | Format::Mha | Format::Nrrd => Err(Refusal::new(Code::Format)),
+        Format::Jpeg => jpeg::header(first).map(Some),
+        Format::Tiff => tiff::header(first).map(Some),
+        Format::Mha => mha::header(first).map(|raster| Some(raster.header())),
+        Format::Nrrd => nrrd::header(first).map(|raster| Some(raster.header())),
         Format::Json | Format::Text | Format::Bytes => Ok(None),
     }
 }
@@ -243,10 +259,10 @@ mod tests {
     fn the_second_file_of_a_pair_is_named() {
         let mut pair = a_nifti();
         pair[344..348].copy_from_slice(b"ni1\0");
-        assert_eq!(files("a/b.hdr", &pair), ["a/b.hdr", "a/b.img"]);
-        assert_eq!(files("b.hdr.gz", &gzip::gzip(&pair)), ["b.hdr.gz", "b.img.gz"]);
-        assert_eq!(files("B.IMG", b"voxels"), ["B.HDR", "B.IMG"]);
-        assert_eq!(files("b.nii", &a_nifti()), ["b.nii"]);
-        assert_eq!(files("é", b""), ["é"]);
+        assert_eq!(files(Format::Nifti, "a/b.hdr", &pair), ["a/b.hdr", "a/b.img"]);
+        assert_eq!(files(Format::Nifti, "b.hdr.gz", &gzip::gzip(&pair)), ["b.hdr.gz", "b.img.gz"]);
+        assert_eq!(files(Format::Nifti, "B.IMG", b"voxels"), ["B.HDR", "B.IMG"]);
+        assert_eq!(files(Format::Nifti, "b.nii", &a_nifti()), ["b.nii"]);
+        assert_eq!(files(Format::Nifti, "é", b""), ["é"]);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::canon::Tree;
 use crate::kernel::format::probe::Format;
-use crate::kernel::format::{json, nifti, npy, png, text};
+use crate::kernel::format::{jpeg, json, mha, nifti, npy, nrrd, png, text, tiff};
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::data::Value;
@@ -21,20 +21,25 @@ pub fn read(call: &Call<'_>) -> Result<Output, Refusal> {
     if format == Format::Nifti {
         return nifti::read::read(call.files, frame);
     }
-    let &[file] = call.files else {
-        return Err(Refusal::with(Code::Format, &[call.files.len() as f64]));
-    };
     if let Some(frame) = frame.filter(|frame| *frame > 0) {
         return Err(Refusal::with(Code::Range, &[frame as f64, 1.0]));
     }
+    match format {
+        Format::Mha => return mha::read(call.files),
+        Format::Nrrd => return nrrd::read(call.files),
+        _ => {}
+    }
+    let &[file] = call.files else {
+        return Err(Refusal::with(Code::Format, &[call.files.len() as f64]));
+    };
     match format {
         Format::Png => png::read(file),
         Format::Npy => npy::read(file),
         Format::Json => json::read(file),
         Format::Text => text::read(file),
         Format::Bytes => Ok(Value::Bytes(Arc::from(file)).into()),
-        Format::Nifti | Format::Jpeg | Format::Tiff | Format::Mha | Format::Nrrd => {
-            Err(Refusal::new(Code::Format))
-        }
+        Format::Jpeg => jpeg::read(file),
+        Format::Tiff => tiff::read(file),
+        Format::Nifti | Format::Mha | Format::Nrrd => Err(Refusal::new(Code::Format)),
     }
 }

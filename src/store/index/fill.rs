@@ -161,7 +161,9 @@ impl Keys {
     pub fn of(record: &Record) -> Result<Self, LogError> {
         Ok(match &record.body {
             Body::Run(run) => Self::of_run(&Receipt::read(&run.receipt)?, run.inputs.as_deref()),
-            Body::Def(def) => Self { node: Some(NodeId(Digest::of(def))), ..Self::default() },
+            Body::Def(def) => {
+                Self { node: Some(NodeId(Digest::of(&def.definition))), ..Self::default() }
+            }
             Body::Pin(_) => Self { pin: true, ..Self::default() },
             Body::Unknown(_) => Self::default(),
         })

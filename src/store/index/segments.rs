@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::store::index::ask::{Change, Index, Rows, SegmentId, SegmentRow, Spot};
 use crate::store::index::error::Error as IndexError;
 use crate::store::log::error::Error as LogError;
-use crate::store::log::reader::SegmentReader;
+use crate::store::log::reader::{Decoded, SegmentReader};
 use crate::store::log::record::Record;
 use crate::store::log::segment::Position;
 use crate::store::object::layout::{Layout, WriterId};
@@ -29,6 +29,7 @@ pub enum At {
 pub struct Segments {
     layout: Option<Layout>,
     mappable: bool,
+    decoded: Arc<Decoded>,
     open: Mutex<HashMap<SegmentId, (WriterId, Source)>>,
 }
 
@@ -42,12 +43,17 @@ enum Source {
 impl Segments {
     /// Reads the segments of a store on disk; maps them if they lie on a disk of this host.
     pub fn of(layout: &Layout, mappable: bool) -> Self {
-        Self { layout: Some(layout.clone()), mappable, open: Mutex::default() }
+        Self {
+            layout: Some(layout.clone()),
+            mappable,
+            decoded: Arc::default(),
+            open: Mutex::default(),
+        }
     }
 
     /// Begins with none, for a store in memory.
     pub fn held() -> Self {
-        Self { layout: None, mappable: false, open: Mutex::default() }
+        Self { layout: None, mappable: false, decoded: Arc::default(), open: Mutex::default() }
     }
 
     /// Takes the records of a segment that has no file: by packed position, their bytes.
@@ -98,7 +104,7 @@ impl Segments {
             return Ok(Err(At::Nothing));
         };
         let path = layout.segment(row.writer, &row.name);
-        let reader = match SegmentReader::open(&path, self.mappable) {
+        let reader = match SegmentReader::open_among(&path, self.mappable, &self.decoded) {
             Ok(Some(reader)) => reader,
             Ok(None) => return Ok(Err(At::Gone)),
             Err(error) if error.is_damage() => {

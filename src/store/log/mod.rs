@@ -3,7 +3,7 @@
 //! Read in this order: [`definition`] (what a node computes), [`receipt`] (what a computation
 //! determines), [`record`] (one entry of the log), [`segment`] (a sealed run of entries), [`reader`]
 //! (single records of a segment), [`append`] (sealing), [`list`] (which segments there are),
-//! [`survey`] (how they hang together), [`writer`] (whose log this host appends to), and [`error`].
+//! [`survey`] (how they hang together), and [`error`].
 //!
 //! Imports `id`, `canon` and `store/object`. The log is the truth: what the index knows comes from
 //! here. A segment is verified by itself and never modified.
@@ -18,4 +18,3 @@ pub mod receipt;
 pub mod record;
 pub mod segment;
 pub mod survey;
-pub mod writer;

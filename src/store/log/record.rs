@@ -40,8 +40,8 @@ pub struct Record {
 pub enum Body {
     /// A node ran and left a receipt.
     Run(Run),
-    /// A node ran and left no value: the very bytes whose digest is its id.
-    Def(Vec<u8>),
+    /// A node ran and left no value.
+    Def(Def),
     /// A name keeps something, or no longer does.
     Pin(Pin),
     /// Something of a later version.
@@ -65,6 +65,21 @@ pub struct Run {
     pub bytes: Option<u64>,
     /// Whether this record settles a conflict.
     pub settles: bool,
+}
+
+/// A node ran and left no value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Def {
+    /// The very bytes whose digest is its id.
+    pub definition: Vec<u8>,
+    /// What it cost, in microseconds, when that is known.
+    pub us: Option<u64>,
+}
+
+impl From<Vec<u8>> for Def {
+    fn from(definition: Vec<u8>) -> Self {
+        Self { definition, us: None }
+    }
 }
 
 /// A name keeps something, or no longer does.
@@ -126,7 +141,10 @@ impl Record {
             }
             Body::Def(def) => {
                 entries.push(("k", Tree::Uint(2)));
-                entries.push(("def", Tree::bytes(def)));
+                entries.push(("def", Tree::bytes(&def.definition)));
+                if let Some(us) = def.us {
+                    entries.push(("us", Tree::Uint(us)));
+                }
             }
             Body::Pin(pin) => {
                 entries.push(("k", Tree::Uint(8)));
@@ -150,7 +168,10 @@ impl Record {
         let (kind, seq, lam, at) = (number("k")?, number("seq")?, number("lam")?, number("at")?);
         let body = match kind {
             1 => Body::Run(Run::take(&mut fields)?),
-            2 => Body::Def(fields.bytes("def").ok_or(Error::Record("no `def`"))?),
+            2 => {
+                let definition = fields.bytes("def").ok_or(Error::Record("no `def`"))?;
+                Body::Def(Def { definition, us: fields.uint("us") })
+            }
             8 => Body::Pin(Pin::take(&mut fields).ok_or(Error::Record("no whole pin"))?),
             other => Body::Unknown(other),
         };
@@ -168,7 +189,7 @@ impl Record {
                 }
                 receipt.verify()
             }
-            Body::Def(def) => Definition::read(def).map(drop),
+            Body::Def(def) => Definition::read(&def.definition).map(drop),
             Body::Pin(_) | Body::Unknown(_) => Ok(()),
         }
     }
@@ -177,7 +198,7 @@ impl Record {
     pub fn node(&self) -> Result<Option<NodeId>, Error> {
         match &self.body {
             Body::Run(run) => Ok(Some(Receipt::read(&run.receipt)?.node)),
-            Body::Def(def) => Ok(Some(NodeId(Digest::of(def)))),
+            Body::Def(def) => Ok(Some(NodeId(Digest::of(&def.definition)))),
             Body::Pin(_) | Body::Unknown(_) => Ok(None),
         }
     }
@@ -288,9 +309,9 @@ pub(in crate::store::log) mod tests {
         let Body::Run(run) = &mut draft.body else { panic!() };
         run.inputs = Some(Vec::new());
         assert!(draft.numbered(1).verify().is_err());
-        let draft = Draft { lam: 0, at: 0, body: Body::Def(vec![0xa0]) };
+        let draft = Draft { lam: 0, at: 0, body: Body::Def(vec![0xa0].into()) };
         assert!(draft.numbered(1).verify().is_err());
-        let draft = Draft { lam: 0, at: 0, body: Body::Def(volume().bytes()) };
+        let draft = Draft { lam: 0, at: 0, body: Body::Def(volume().bytes().into()) };
         draft.numbered(1).verify().unwrap();
         assert_eq!(draft.numbered(1).node().unwrap(), Some(volume().node()));
     }
@@ -312,7 +333,9 @@ pub(in crate::store::log) mod tests {
                 Body::Pin(Pin { name, target, on })
             },
         );
-        prop_oneof![run, bytes.prop_map(Body::Def), pin]
+        let def = (bytes, any::<Option<u64>>())
+            .prop_map(|(definition, us)| Body::Def(Def { definition, us }));
+        prop_oneof![run, def, pin]
     }
 
     proptest! {

@@ -152,11 +152,18 @@ fn short(digest: &Digest) -> [u8; 8] {
 }
 
 impl Segment {
-    /// Reads a segment from stored bytes and checks its form and its chain, and that each record
-    /// lies in one frame. What the records say is [`Segment::verify`]'s to check.
+    /// Reads a segment from stored bytes, verified by itself under the name that it goes by.
     ///
     /// Also what a peer sends may be given: memory is bounded.
-    pub fn read(stored: &[u8]) -> Result<Self, Error> {
+    pub fn verified(stored: &[u8], writer: WriterId, name: &SegmentName) -> Result<Self, Error> {
+        let segment = Self::read(stored)?;
+        segment.verify(writer, name)?;
+        Ok(segment)
+    }
+
+    /// Reads a segment and checks its form and its chain, and that each record lies in one frame.
+    /// Nobody outside gets it without [`Segment::verify`].
+    fn read(stored: &[u8]) -> Result<Self, Error> {
         let frames = Frames::of(stored)?;
         if frames.raw_len() > MOST {
             return Err(Error::Frames(Damage("it announces more than any segment has")));
@@ -205,7 +212,7 @@ impl Segment {
     }
 
     /// Checks the name, and what each record says against itself.
-    pub fn verify(&self, writer: WriterId, name: &SegmentName) -> Result<(), Error> {
+    fn verify(&self, writer: WriterId, name: &SegmentName) -> Result<(), Error> {
         if self.span.writer != writer || self.span.name != *name {
             return Err(Error::Content("its name is another's"));
         }

@@ -12,6 +12,18 @@ use crate::value::volume::VoxelType;
 const OFFSET: usize = 352;
 const INTENT_LABEL: i16 = 1002;
 const INTENT_VECTOR: i16 = 1007;
+/// The eight voxels of a byte of a mask.
+static SPREAD: [[u8; 8]; 256] = spread();
+
+const fn spread() -> [[u8; 8]; 256] {
+    let mut all = [[0; 8]; 256];
+    let mut at = 0;
+    while at < 256 * 8 {
+        all[at / 8][at % 8] = (at / 8 >> (at % 8) & 1) as u8;
+        at += 1;
+    }
+    all
+}
 
 /// Returns the file of an image.
 ///
@@ -22,14 +34,14 @@ pub fn write(value: &Value) -> Result<Vec<u8>, Refusal> {
         Value::Mask(mask) => {
             let mut out = header(&mask.grid, VoxelType::U8, 1, INTENT_LABEL, 1.0)?;
             let nx = mask.grid.dims()[0];
-            out.reserve_exact(mask.grid.voxels());
+            out.reserve_exact(mask.grid.voxels() + 8);
             for row in mask.words.chunks_exact(mask.grid.row_words()) {
-                let mut left = nx;
-                for word in row {
-                    let bits = left.min(64);
-                    out.extend((0..bits).map(|bit| (word >> bit & 1) as u8));
-                    left -= bits;
+                let end = out.len() + nx;
+                for byte in row.iter().flat_map(|word| word.to_le_bytes()).take(nx.div_ceil(8)) {
+                    out.extend_from_slice(&SPREAD[byte as usize]);
                 }
+                // The last byte of a row may be wider than the row.
+                out.truncate(end);
             }
             Ok(out)
         }

@@ -1,0 +1,16 @@
+//! The main job from outside: `vox` as a person starts it, on real files, with every result kept.
+//!
+//! Read [`desk`] first: a folder of its own for each test, and `vox` run in it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod cohort;
+mod demo;
+mod desk;
+mod inputs;
+mod kill;
+mod pair;
+mod refused;
+mod single;
+mod store;
+mod words;
