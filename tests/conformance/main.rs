@@ -13,6 +13,7 @@
 mod answer;
 mod case;
 mod expected;
+mod images;
 mod rows;
 
 use std::collections::BTreeMap;
