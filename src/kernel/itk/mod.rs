@@ -23,5 +23,7 @@ pub mod recursive;
 pub mod resample;
 pub mod statistics;
 pub mod threshold;
+#[cfg(test)]
+mod trial;
 pub mod typed;
 pub mod voxel;
