@@ -1,5 +1,6 @@
 //! `vox demo`: a first look, offline.
 
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -73,8 +74,9 @@ pub fn run(args: &args::Demo, environment: Environment, voice: Voice) -> Result<
     let code = run::run(&run_args, environment, voice)?;
     let preview = demo.preview()?;
     if !voice.quiet {
+        out::say(&format!("\n{}", aligned(&fs::read_to_string(&table).unwrap_or_default())));
         out::say(&format!(
-            "\n\
+            "\
              masks    {out}/*/lesion.nii.gz\n\
              table    {table}\n\
              picture  {preview}  (found: orange, true: blue)\n\
@@ -97,6 +99,35 @@ pub fn run(args: &args::Demo, environment: Environment, voice: Voice) -> Result<
     Ok(code)
 }
 
+/// Sets the columns of a table of numbers for the eye, four digits behind the point.
+fn aligned(csv: &str) -> String {
+    let rows: Vec<Vec<String>> = csv
+        .lines()
+        .map(|line| {
+            let cell = |cell: &str| match cell.parse::<f64>() {
+                Ok(number) => format!("{number:.4}"),
+                Err(_) => cell.to_owned(),
+            };
+            line.split(',').map(cell).collect()
+        })
+        .collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(String::len).max().unwrap_or(0)
+    };
+    let mut text = String::new();
+    for row in &rows {
+        let cells: Vec<String> = row
+            .iter()
+            .enumerate()
+            .map(|(column, cell)| format!("{cell:<width$}", width = width(column)))
+            .collect();
+        text += cells.join("  ").trim_end();
+        text.push('\n');
+    }
+    text
+}
+
 /// Returns a word as a shell reads it.
 fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
@@ -104,5 +135,22 @@ fn word(text: &str) -> String {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let text = aligned("case,dice\ncase-10,0.96123\na,n/a\n");
+        assert_eq!(text, "case     dice\ncase-10  0.9612\na        n/a\n");
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_split_them() {
+        assert_eq!(word("a/b-1.gz"), "a/b-1.gz");
+        assert_eq!(word("it's here"), "'it'\\''s here'");
     }
 }
