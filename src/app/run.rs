@@ -1,6 +1,6 @@
 //! One case from text to goals: lowered, run, and lowered again when a file changed meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ pub struct Answer {
 /// What a failure stands on.
 #[derive(Clone, Debug, Default)]
 pub struct Blame {
-    /// The input files below the node that failed, by path; of a read that refused, the file.
+    /// The input files below the node that failed, by path; all of the run where that is not known.
     pub files: Vec<String>,
     /// The format as which a read that refused tried to read.
     pub format: Option<String>,
@@ -174,10 +174,12 @@ pub fn run(
 /// Returns what a goal's failure stands on.
 fn blame(plan: &Plan, outcome: &Outcome) -> Blame {
     let Outcome::Failed(failure) = outcome else { return Blame::default() };
+    let shown = |path: &PathBuf| path.display().to_string();
+    let all = || plan.all_files().flat_map(|(_, files)| &files.paths).map(shown).collect();
     let (Failure::Refused { node, .. } | Failure::Lost { node, .. }) = &**failure else {
-        return Blame::default();
+        return Blame { files: sorted(all()), format: None };
     };
-    let mut files = BTreeSet::new();
+    let mut files: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
     let mut stack = vec![*node];
     while let Some(node) = stack.pop() {
@@ -185,7 +187,7 @@ fn blame(plan: &Plan, outcome: &Outcome) -> Blame {
             continue;
         }
         let paths = plan.files(node).into_iter().flat_map(|files| &files.paths);
-        files.extend(paths.map(|path| path.display().to_string()));
+        files.extend(paths.map(shown));
         stack.extend(plan.arg_nodes(node));
     }
     let format = match &**plan.params(*node) {
@@ -195,7 +197,17 @@ fn blame(plan: &Plan, outcome: &Outcome) -> Blame {
         }),
         _ => None,
     };
-    Blame { files: files.into_iter().collect(), format }
+    if files.is_empty() {
+        // Its arguments were values by then: nobody knows any more what they were made of.
+        files = all();
+    }
+    Blame { files: sorted(files), format }
+}
+
+fn sorted(mut files: Vec<String>) -> Vec<String> {
+    files.sort();
+    files.dedup();
+    files
 }
 
 /// Plans a case without running it; returns where its goals save, as the program writes it.

@@ -11,8 +11,7 @@ use crate::exec::event::Outcome;
 use crate::lang::source::Source;
 use crate::plan::goal::Action;
 use crate::plan::graph::Origin;
-use crate::primitive::refusal::{Code, Refusal};
-use crate::value::data::Value;
+use crate::primitive::refusal::Refusal;
 
 /// Says why goals of one case have no value; goals that fail for one reason are told together.
 pub fn tell(answer: &Answer, case: Option<&str>, output: &Path, voice: Voice) {
@@ -45,7 +44,7 @@ fn reason(failure: &Failure, blame: &Blame, sources: &[Source]) -> String {
                 None => text,
             };
         }
-        Failure::Refused { op, refusal, origin, .. } => (refused(op, refusal), Some(*origin)),
+        Failure::Refused { origin, .. } => (chain(failure), Some(*origin)),
         Failure::Fault { fault } => (chain(failure), Some(fault.origin)),
         _ => (chain(failure), None),
     };
@@ -62,44 +61,9 @@ fn reason(failure: &Failure, blame: &Blame, sources: &[Source]) -> String {
 
 /// Returns what is wrong with a file that its reader refuses.
 fn unreadable(refusal: &Refusal, blame: &Blame) -> String {
-    let file = format!("`{}`", blame.files.join("`, `"));
+    let files = blame.files.join("`, `");
     let format = blame.format.as_deref().unwrap_or("image");
-    match (refusal.code, numbers(refusal).as_slice(), format) {
-        (Code::Format, [have, need], "nifti" | "npy" | "png") => format!(
-            "{file} is cut short or damaged: {have} bytes cannot hold the {need} that its header \
-             promises; copy or export it again"
-        ),
-        (Code::Format, [line, column], "json") => {
-            format!("{file} is no JSON: look at line {line}, column {column}")
-        }
-        (Code::Range, [frame, frames], _) => {
-            format!("{file} has no frame {frame}: it has {frames}, counted from 0")
-        }
-        (Code::Format, _, _) => format!(
-            "{file} cannot be read as {format}: it is damaged, or of a form that is not known ({refusal})"
-        ),
-        _ => format!("{file} cannot be read as {format}: {refusal}"),
-    }
-}
-
-/// Returns what an operator says.
-fn refused(op: &str, refusal: &Refusal) -> String {
-    let name = op.split_once('.').map_or(op, |(_, name)| name);
-    match (refusal.code, numbers(refusal).as_slice(), op) {
-        (Code::Range, [index, length], "default.index") => {
-            format!("there is no element {index}: the sequence has {length}, counted from 0")
-        }
-        _ => format!("`{name}` refuses: {refusal}"),
-    }
-}
-
-/// Returns the numbers of a refusal.
-fn numbers(refusal: &Refusal) -> Vec<f64> {
-    let numbers = refusal.args.iter().filter_map(|arg| match arg {
-        Value::Number(number) => Some(*number),
-        _ => None,
-    });
-    numbers.collect()
+    format!("`{files}` cannot be read as {format}: {}", refusal.said_by("vox1.read"))
 }
 
 /// Returns where something was written, as `file:line:column` and the text itself.

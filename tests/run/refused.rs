@@ -153,9 +153,9 @@ fn wrong_inputs_exit_with_4() {
         program,
         &given("cut.nii"),
         4,
-        &["`cut.nii` is cut short", "900", "print \"n\"", "p.imgql:1"],
+        &["`cut.nii` cannot be read", "900", "print \"n\"", "p.imgql:1"],
     );
-    refuses(&desk, program, &given("cut.nii.gz"), 4, &["`cut.nii.gz` is cut short"]);
+    refuses(&desk, program, &given("cut.nii.gz"), 4, &["`cut.nii.gz` cannot be read"]);
     refuses(&desk, program, &given("wrong.nii.gz"), 4, &["`wrong.nii.gz`"]);
     for file in ["header.nii", "empty.nii", "noise.nii"] {
         refuses(&desk, program, &given(file), 4, &[&format!("`{file}`"), "p.imgql:1"]);
