@@ -143,6 +143,9 @@ pub struct Run {
     /// Write one JSON object that tells all nodes that ran
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Say where the time went: for each operator, and besides
+    #[arg(long)]
+    pub profile: bool,
     /// Print one JSON object instead of lines
     #[arg(long, conflicts_with = "events")]
     pub json: bool,
