@@ -36,11 +36,18 @@ fn the_readme_tells_the_truth() {
     // With these beside it all blocks run in one folder, which is empty at first.
     fs::create_dir(folder.path().join("README.in")).unwrap();
     fs::create_dir(folder.path().join("README.out")).unwrap();
+    // Found on the path, the demo calls itself `vox` and not by where it was built.
+    let vox = trycmd::cargo::cargo_bin("vox");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders =
+        [vox.parent().unwrap().to_owned()].into_iter().chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(folders).unwrap();
     let cases = trycmd::TestCases::new();
     cases
         .default_bin_path(trycmd::cargo::cargo_bin("vox"))
         .register_bin("vox", trycmd::cargo::cargo_bin("vox"))
         .env("NO_COLOR", "1")
+        .env("PATH", path.to_string_lossy())
         .env("HOME", folder.path().to_string_lossy())
         .env("XDG_CACHE_HOME", folder.path().join("cache").to_string_lossy())
         .case(copy.to_str().unwrap());
