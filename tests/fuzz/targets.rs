@@ -84,10 +84,7 @@ pub(crate) fn open(bytes: &[u8]) {
         let mut raw = vec![0; frames.raw_len()];
         let _damage = frames.decode(bytes, &mut raw);
     }
-    if let Ok(segment) = Segment::read(bytes) {
-        let (writer, name) = (segment.span.writer, segment.span.name);
-        drop(segment.verify(writer, &name));
-    }
+    drop(Segment::arrived(bytes));
 }
 
 /// The file of an input, under each name that decides its format; images may be read in pieces.
