@@ -3,8 +3,8 @@
 //! `cargo bench --bench process [-- word]`: `start` (`vox --version`), `cold` (the demo's method on a
 //! head of 240x240x155 voxels into a new store), `edit` (then with another threshold), `warm` (the
 //! same again), `nodes` (10,000 scalar nodes above one image, all kept, into a new store, and into one
-//! of 500,000 results). Files go to a new folder below the system's temporary one; `VOX_BENCH_DIR`
-//! names another place. The yardstick is SHA-256 over 35.7 MB on one core. `cpu` is user and system
+//! of 500,000 results). Files go to a new folder below the system's temporary one (`TMPDIR`).
+//! The yardstick is SHA-256 over 35.7 MB on one core. `cpu` is user and system
 //! time of the quickest run: on a busy machine it tells more than the wall.
 
 #![expect(clippy::print_stdout, reason = "a bench speaks to people")]
@@ -25,12 +25,7 @@ const RUNS: usize = 7;
 fn main() {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-'));
     let is_wanted = |name: &str| wanted.as_ref().is_none_or(|word| name.contains(word.as_str()));
-    let mut folder = tempfile::Builder::new();
-    let folder = folder.prefix("vox-bench-");
-    let folder = match std::env::var_os("VOX_BENCH_DIR") {
-        Some(place) => folder.tempdir_in(place),
-        None => folder.tempdir(),
-    };
+    let folder = tempfile::Builder::new().prefix("vox-bench-").tempdir();
     let folder = folder.expect("a temporary folder can be made");
     let bench = Bench { folder: folder.path().to_owned(), yardstick: yardstick() };
     println!("SHA-256 of 35.7 MB: {:.1} ms", bench.yardstick);
