@@ -21,9 +21,9 @@ use vox::lower::files::{FileError, Files, Found};
 use vox::lower::program::lower;
 use vox::lower::request::Request;
 use vox::primitive::contract::Call;
-use vox::store::log::segment::{Segment, SegmentName};
+use vox::store::log::segment::Segment;
 use vox::store::object::frame::Frames;
-use vox::store::object::layout::WriterId;
+use vox::store::object::layout::{SegmentName, WriterId};
 
 /// A world without files.
 struct Nowhere;
