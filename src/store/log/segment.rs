@@ -161,13 +161,6 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Reads a segment that arrives under no name, verified by itself; its name is in its span.
-    pub fn arrived(stored: &[u8]) -> Result<Self, Error> {
-        let segment = Self::read(stored)?;
-        segment.verify(segment.span.writer, &segment.span.name)?;
-        Ok(segment)
-    }
-
     /// Reads a segment and checks its form and its chain, and that each record lies in one frame.
     /// Nobody outside gets it without [`Segment::verify`].
     fn read(stored: &[u8]) -> Result<Self, Error> {
