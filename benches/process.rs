@@ -7,6 +7,7 @@
 //! names another place. The yardstick is SHA-256 over 35.7 MB on one core. `cpu` is user and system
 //! time of the quickest run: on a busy machine it tells more than the wall.
 
+#![allow(clippy::disallowed_methods, reason = "a bench asks where to write")]
 #![expect(clippy::print_stdout, reason = "a bench speaks to people")]
 #![expect(unsafe_code, reason = "asks the system what children used")]
 

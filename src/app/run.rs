@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::app::cases::Case;
 use crate::app::context::Context;
@@ -54,6 +55,8 @@ pub struct Answer {
     pub goals: Vec<(Action, Outcome)>,
     /// What ran.
     pub report: Report,
+    /// What planning took: lowering, and reading and hashing input files.
+    pub planning: Duration,
     /// Warnings and notes of lowering.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that diagnostics and origins talk about.
@@ -133,9 +136,11 @@ pub fn run(
         let rehash = spec.rehash || tries > 1;
         let cwd = &context.environment.cwd;
         let disk = Disk::new(context.store.clone(), inputs.clone(), cwd, rehash);
+        let began = Instant::now();
         let request = request(context, spec, case);
         let output = request.output.clone();
         let lowered = plan(context, spec, request, Arc::new(disk))?;
+        let planning = began.elapsed();
         listener.lowered(&lowered.diagnostics, &lowered.sources);
         let mut plan = lowered.plan.expect("what has no plan is an error");
         let files = drive::Files {
@@ -155,6 +160,7 @@ pub fn run(
                     blame,
                     goals,
                     report,
+                    planning,
                     diagnostics: lowered.diagnostics,
                     sources: lowered.sources,
                 });

@@ -176,6 +176,9 @@ pub struct Run {
     /// Write a JSON object with all nodes that ran
     #[arg(long, value_name = "FILE", help_heading = "What is told")]
     pub report: Option<PathBuf>,
+    /// Say where the time went: for each operator, and besides
+    #[arg(long, help_heading = "What is told")]
+    pub profile: bool,
     /// What most commands take.
     #[command(flatten)]
     pub common: Common,

@@ -1,8 +1,12 @@
 //! How demand runs from a node to its arguments, and answers run back. Pure, and without recursion.
 
 use crate::exec::schedule::{Item, Need, Schedule, State, User, made};
-use crate::plan::graph::{NodeIndex, Plan};
+use crate::plan::graph::{Arg, NodeIndex, Plan};
 use crate::primitive::signature::Cost;
+use crate::value::kind::Kind;
+
+/// Arguments of so many bytes are few, whatever is done with them.
+const FEW: u64 = 4096;
 
 /// What became of a demand.
 pub(in crate::exec) enum Answer {
@@ -94,7 +98,7 @@ impl Schedule {
 
     pub(in crate::exec) fn make_ready(&mut self, plan: &Plan, node: NodeIndex) {
         self.item(node).state = State::Ready;
-        if plan.signature(node).cost == Cost::Scalar && !self.fused.contains_key(&node) {
+        if self.is_tiny(plan, node) {
             self.tiny.push_back(node);
             return;
         }
@@ -111,6 +115,23 @@ impl Schedule {
         }
         let made = made(plan.kind(node), self.voxels_below(plan, node)) as i64;
         self.ready.push((freed - made, std::cmp::Reverse(node)));
+    }
+
+    /// Says whether a node is done sooner than handed to a worker: numbers of few numbers.
+    fn is_tiny(&self, plan: &Plan, node: NodeIndex) -> bool {
+        if self.fused.contains_key(&node) || plan.files(node).is_some() {
+            return false;
+        }
+        if plan.signature(node).cost == Cost::Scalar {
+            return true;
+        }
+        let bytes = |arg: &Arg| match arg {
+            Arg::Literal(value) => value.size() as u64,
+            Arg::Node(dep) => self.items[dep.0 as usize].bytes,
+        };
+        matches!(plan.kind(node), Kind::Number | Kind::Bool)
+            && self.voxels_below(plan, node) == 0
+            && plan.args(node).iter().map(bytes).sum::<u64>() <= FEW
     }
 
     pub(in crate::exec) fn fail_for(&mut self, plan: &Plan, node: NodeIndex, root: NodeIndex) {

@@ -323,6 +323,7 @@ impl<'a> Run<'a> {
             } else {
                 ASK_AGAIN
             };
+            self.context.shelf.rest()?;
             match self.receiver.recv_timeout(patience) {
                 Ok(done) => self.land(done)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -385,10 +386,13 @@ impl<'a> Run<'a> {
 
     fn finish(mut self) -> Result<Report, Error> {
         if let Some(session) = &mut self.session {
+            let began = Instant::now();
             self.report.unstored = session.finish()?;
+            self.report.storing = began.elapsed();
         }
         self.tell_stored();
         self.count_reused()?;
+        self.context.shelf.rest()?;
         self.report.goals = self.outcomes.into_iter().flatten().collect();
         self.report.failed = self
             .report

@@ -119,6 +119,8 @@ pub enum Done {
         node: NodeIndex,
         /// What it took.
         us: u64,
+        /// What naming and encoding its value took, in microseconds.
+        naming_us: u64,
         /// What it gave.
         result: Result<Made, Trouble>,
     },
@@ -185,14 +187,14 @@ impl Job {
                 // The time is the computation's; naming and encoding are the store's.
                 let us = began.elapsed().as_micros() as u64;
                 drop((args, files));
-                Done::Ran { node, us, result: result.map(|output| after.look(output)) }
+                ran(node, us, result, after)
             }
             Work::Fused { fusions, pattern, args, after } => {
                 let began = Instant::now();
                 let result = guarded(|| fusions.run(pattern, &args).map_err(Trouble::Refused));
                 let us = began.elapsed().as_micros() as u64;
                 drop(args);
-                Done::Ran { node, us, result: result.map(|output| after.look(output)) }
+                ran(node, us, result, after)
             }
             Work::Load { shelf, blob } => Done::Loaded { node, result: shelf.load(blob) },
             Work::Publish { outputs, path, bytes, digest, goal } => {
@@ -203,6 +205,13 @@ impl Job {
         drop(grant);
         done
     }
+}
+
+/// Looks at what a kernel gave, and how long that takes.
+fn ran(node: NodeIndex, us: u64, result: Result<Output, Trouble>, after: After) -> Done {
+    let began = Instant::now();
+    let result = result.map(|output| after.look(output));
+    Done::Ran { node, us, naming_us: began.elapsed().as_micros() as u64, result }
 }
 
 impl After {

@@ -48,6 +48,10 @@ pub struct Report {
     pub wall: Duration,
     /// What the reused nodes once took, in microseconds: of very many the costliest.
     pub saved_us: u64,
+    /// What naming and encoding values took on all threads, in microseconds.
+    pub naming_us: u64,
+    /// How long the driver waited at the end until all was stored.
+    pub storing: Duration,
     /// All nodes that ran, in the order of their ends.
     pub nodes: Vec<Ran>,
     /// What became of the goals, in program order.

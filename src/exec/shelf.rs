@@ -63,6 +63,9 @@ pub trait Shelf: Send + Sync {
     /// Tries to claim a node, and looks it up once more when nobody else holds it.
     fn claim(&self, node: NodeId, op: &str) -> Result<Turn, Error>;
 
+    /// Says that nothing is asked for a while.
+    fn rest(&self) -> Result<(), Error>;
+
     /// Leaves word that somebody waits for a node.
     fn want(&self, node: NodeId) -> Result<(), Error>;
 

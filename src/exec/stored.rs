@@ -45,13 +45,14 @@ impl Stored {
 
 impl Shelf for Stored {
     fn look(&self, node: NodeId) -> Result<Looked, Error> {
-        Ok(match self.store.receipt(node)? {
+        let (found, spent) = self.store.look(node)?;
+        Ok(match found {
             lookup::Answer::Found(found) => match answer(*found) {
                 Some(answer) => Looked::Answer(Box::new(answer)),
                 None => Looked::Recorded { us: 0 },
             },
             lookup::Answer::Conflict(_) => Looked::Conflict,
-            lookup::Answer::None => match self.store.spent(node)? {
+            lookup::Answer::None => match spent {
                 Some(us) => Looked::Recorded { us },
                 None => Looked::Nothing,
             },
@@ -89,6 +90,10 @@ impl Shelf for Stored {
             open::Turn::Yours(claim) => Turn::Yours(Some(claim)),
             open::Turn::Theirs(holder) => Turn::Theirs(holder),
         })
+    }
+
+    fn rest(&self) -> Result<(), Error> {
+        self.store.rest()
     }
 
     fn want(&self, node: NodeId) -> Result<(), Error> {

@@ -24,10 +24,13 @@ impl Run<'_> {
     /// Takes in what came of a job.
     pub(in crate::exec) fn take_in(&mut self, done: Done) -> Result<(), Error> {
         match done {
-            Done::Ran { node, us, result } => match result {
-                Ok(made) => self.made(node, us, made),
-                Err(trouble) => self.troubled(node, us, trouble),
-            },
+            Done::Ran { node, us, naming_us, result } => {
+                self.report.naming_us += naming_us;
+                match result {
+                    Ok(made) => self.made(node, us, made),
+                    Err(trouble) => self.troubled(node, us, trouble),
+                }
+            }
             Done::Loaded { node, result } => {
                 self.loaded(node, result?);
                 Ok(())

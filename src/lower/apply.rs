@@ -160,13 +160,19 @@ impl Machine<'_> {
             .collect();
         let given: Vec<String> = kinds.iter().map(ToString::to_string).collect();
         let name = signature.short();
+        let of_sequence = matches!(name, "max" | "min") && kinds == [Kind::Sequence];
+        let help = if of_sequence {
+            format!("write `fold {name} xs` for that of a sequence")
+        } else {
+            format!("it takes {}", takes.join(" or "))
+        };
         self.report(
             Diagnostic::error(
                 mistake::KIND,
                 span,
                 format!("`{name}` does not take ({})", given.join(", ")),
             )
-            .help(format!("it takes {}", takes.join(" or "))),
+            .help(help),
         );
     }
 

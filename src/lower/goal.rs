@@ -70,9 +70,11 @@ impl Machine<'_> {
                             goal.span,
                             format!("this is {}: it cannot be printed", kind.article()),
                         )
-                        .help(format!(
-                            "write `save \"{text}.nii.gz\" ...`, or print a number of it"
-                        )),
+                        .help(if kind == Kind::Overlay {
+                            "it is for viewers: save its images one by one".to_owned()
+                        } else {
+                            format!("write `save \"{text}.nii.gz\" ...`, or print a number of it")
+                        }),
                     );
                     return;
                 }
@@ -165,12 +167,17 @@ impl Machine<'_> {
             Kind::Number | Kind::Bool | Kind::Text | Kind::Null => !is_image_format,
         };
         if !fits {
-            let help = if kind.is_image() { "write `.nii.gz` or `.png`" } else { "write `.json`" };
+            let help = match kind {
+                Kind::Overlay => "it is for viewers: save its images one by one",
+                Kind::Grid => "save an image that lies on it",
+                kind if kind.is_image() => "write `.nii.gz` or `.png`",
+                _ => "write `.json`",
+            };
             self.report(
                 Diagnostic::error(
                     mistake::SAVED,
                     span,
-                    format!("a {kind} cannot be saved as `{word}`"),
+                    format!("{} cannot be saved as `{word}`", kind.article()),
                 )
                 .help(help),
             );

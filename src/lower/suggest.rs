@@ -28,8 +28,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// Returns what to write instead of a name that other versions of the language have.
 pub fn other_version(name: &str) -> Option<&'static str> {
     Some(match name {
-        "geq" => "write `>.` with a dot at the scalar's side: `f >=. n`",
-        "leq" => "write `<=` with a dot at the scalar's side: `f <=. n`",
+        "geq" => "write `>=`, with a dot at the scalar's side: `f >=. n`",
+        "leq" => "write `<=`, with a dot at the scalar's side: `f <=. n`",
         "multiply" | "smul" => "write `*`",
         "sdiv" => "write `/`",
         "for_loop" => "write `for x in xs do e`",

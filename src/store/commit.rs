@@ -20,6 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FULL: usize = 64 << 20;
 /// How often the writer looks whether somebody waits for what it holds.
 const LOOK: Duration = Duration::from_millis(50);
+/// What comes within this time is taken together: waking up for each entry costs more than taking it.
+const LINGER: Duration = Duration::from_millis(2);
+/// So many entries or bytes are taken without lingering.
+const MANY: usize = 1024;
+const MUCH: usize = 1 << 18;
 /// So many bytes may wait; whoever brings more waits too.
 const QUEUE: usize = 256 << 20;
 
@@ -46,6 +51,13 @@ struct Queue {
     idle: bool,
     closed: bool,
     ended: bool,
+}
+
+impl Queue {
+    /// Is there enough to be taken at once?
+    fn is_much(&self) -> bool {
+        self.entries.len() >= MANY || self.bytes >= MUCH
+    }
 }
 
 impl Store {
@@ -83,11 +95,12 @@ impl Writer {
         if queue.ended {
             return Err(Error::Ended);
         }
+        let was_much = queue.is_much();
         let was_empty = queue.entries.is_empty();
         queue.bytes += weight;
         queue.entries.push_back(entry);
         queue.idle = false;
-        if was_empty {
+        if was_empty || (queue.is_much() && !was_much) {
             self.shared.came.notify_one();
         }
         Ok(())
@@ -151,21 +164,29 @@ fn work(shared: &Shared, mut sealer: Sealer) -> Summary {
                     .0;
             }
         }
+        if !queue.entries.is_empty() && !queue.is_much() && !queue.closed && !queue.idle {
+            let more = shared.came.wait_timeout(queue, LINGER);
+            queue = more.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
         let entries = std::mem::take(&mut queue.entries);
         let (closed, idle) = (queue.closed, queue.idle);
         drop(queue);
-        for entry in entries {
-            let weight = entry.weight();
+        let mut taken = 0;
+        let left = entries.len();
+        for (at, entry) in entries.into_iter().enumerate() {
+            taken += entry.weight();
             sealer.take(entry);
             deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
             if sealer.bytes() >= FULL {
                 sealer.seal();
                 deadline = None;
             }
-            let mut queue = guard(&shared.queue);
-            queue.bytes = queue.bytes.saturating_sub(weight);
-            drop(queue);
-            shared.went.notify_all();
+            if taken >= MUCH || at + 1 == left {
+                let mut queue = guard(&shared.queue);
+                queue.bytes = queue.bytes.saturating_sub(std::mem::take(&mut taken));
+                drop(queue);
+                shared.went.notify_all();
+            }
         }
         let is_late = deadline.is_some_and(|deadline| deadline <= Instant::now());
         let more = !guard(&shared.queue).entries.is_empty();

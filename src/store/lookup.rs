@@ -53,10 +53,29 @@ struct Seen {
     receipt: Receipt,
 }
 
+impl Seen {
+    fn of(writer: WriterId, record: Record) -> Option<Self> {
+        let Record { seq, lam, body: Body::Run(run), .. } = record else { return None };
+        let receipt = Receipt::read(&run.receipt).ok()?;
+        let (us, settles, inputs) = (run.us, run.settles, run.inputs);
+        Some(Self { writer, seq, lam, us, settles, inputs, receipt })
+    }
+}
+
 impl Store {
     /// Returns what the store knows of a node. The answer may be of a value that is not here.
     pub fn receipt(&self, node: NodeId) -> Result<Answer, Error> {
-        let seen = self.seen(Table::Node, node.0.prefix(), &|seen| seen.receipt.node == node)?;
+        let (seen, _) = self.recorded(node)?;
+        self.answer(node, seen)
+    }
+
+    /// Returns what the store knows of a node, and what it cost if it was ever recorded.
+    pub fn look(&self, node: NodeId) -> Result<(Answer, Option<u64>), Error> {
+        let (seen, spent) = self.recorded(node)?;
+        Ok((self.answer(node, seen)?, spent))
+    }
+
+    fn answer(&self, node: NodeId, seen: Vec<Seen>) -> Result<Answer, Error> {
         let Some(first) = seen.first() else { return Ok(Answer::None) };
         if seen.iter().all(|other| agree(&first.receipt, &other.receipt)) {
             return self.found(best(seen)).map(Answer::Found);
@@ -72,23 +91,29 @@ impl Store {
 
     /// Says whether a node was ever recorded: as a run, or as one that left no value.
     pub fn defined(&self, node: NodeId) -> Result<bool, Error> {
-        Ok(self.spent(node)?.is_some())
+        Ok(self.recorded(node)?.1.is_some())
     }
 
-    /// Returns what a node cost that was ever recorded, in microseconds; 0 when nobody wrote it down.
-    pub fn spent(&self, node: NodeId) -> Result<Option<u64>, Error> {
-        let mut spent = None;
-        self.records(Table::Node, node.0.prefix(), &mut |_, record| {
-            if record.node().is_ok_and(|of| of == Some(node)) {
-                let us = match record.body {
-                    Body::Run(run) => run.us,
-                    Body::Def(def) => def.us.unwrap_or(0),
-                    Body::Pin(_) | Body::Unknown(_) => 0,
-                };
-                spent = spent.max(Some(us));
-            }
+    /// Returns the runs of a node, and what it cost if it was ever recorded, in microseconds; 0 when
+    /// nobody wrote that down.
+    fn recorded(&self, node: NodeId) -> Result<(Vec<Seen>, Option<u64>), Error> {
+        let (mut runs, mut spent) = (Vec::new(), None);
+        self.records(Table::Node, node.0.prefix(), &mut |writer, record| {
+            let us = match &record.body {
+                Body::Def(def) => {
+                    let is_meant = NodeId(Digest::of(&def.definition)) == node;
+                    is_meant.then(|| def.us.unwrap_or(0))
+                }
+                _ => {
+                    let seen = Seen::of(writer, record).filter(|seen| seen.receipt.node == node);
+                    let us = seen.as_ref().map(|seen| seen.us);
+                    runs.extend(seen);
+                    us
+                }
+            };
+            spent = spent.max(us);
         })?;
-        Ok(spent)
+        Ok((runs, spent))
     }
 
     /// Returns a result of the same computation on the same bytes, whatever its node.
@@ -247,13 +272,7 @@ impl Store {
     ) -> Result<Vec<Seen>, Error> {
         let mut all = Vec::new();
         self.records(table, key, &mut |writer, record| {
-            let Record { seq, lam, body: Body::Run(run), .. } = record else { return };
-            let Ok(receipt) = Receipt::read(&run.receipt) else { return };
-            let (us, settles, inputs) = (run.us, run.settles, run.inputs);
-            let seen = Seen { writer, seq, lam, us, settles, inputs, receipt };
-            if is_meant(&seen) {
-                all.push(seen);
-            }
+            all.extend(Seen::of(writer, record).filter(|seen| is_meant(seen)));
         })?;
         Ok(all)
     }

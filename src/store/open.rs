@@ -254,6 +254,7 @@ impl Store {
             Try::Theirs(holder) => return Ok(Turn::Theirs(holder)),
             Try::Yours(claim) => claim,
         };
+        self.rest()?;
         match self.receipt(node)? {
             Answer::Found(found) if found.here => Ok(Turn::Done(found)),
             _ => Ok(Turn::Yours(claim)),
@@ -266,6 +267,11 @@ impl Store {
             Try::Theirs(holder) => Turn::Theirs(holder),
             Try::Yours(claim) => Turn::Yours(claim),
         })
+    }
+
+    /// Says that nothing is asked for a while: no transaction stays open, and the next answer is fresh.
+    pub fn rest(&self) -> Result<(), Error> {
+        self.ask(|index| index.rest())
     }
 
     /// Leaves word that this process waits for a node: its holder seals the result at once.

@@ -2,12 +2,19 @@
 //!
 //! The set lies beside the project (`../shared/conformance`) or where `VOX_CONFORMANCE` says: small
 //! programs with the reference's outputs. Each runs from text to value, on this machine's files and
-//! in memory. How many ran, passed and were skipped is printed for each operator.
-#![allow(clippy::unwrap_used, reason = "tests")]
+//! in memory; [`rows`] adds what the set leaves out. How many ran, passed and were skipped is printed for each operator.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests, and a table that is to be read"
+)]
 
 mod answer;
 mod case;
 mod expected;
+mod images;
+mod rows;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

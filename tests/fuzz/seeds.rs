@@ -99,7 +99,7 @@ pub(crate) fn stored() -> Vec<Vec<u8>> {
         ("t", Tree::text("vox/node/1")),
         ("v", Tree::text("1")),
     ]));
-    let record = Draft { lam: 1, at: 0, body: Body::Def(definition) }.numbered(1).bytes();
+    let record = Draft { lam: 1, at: 0, body: Body::Def(definition.into()) }.numbered(1).bytes();
     let writer = WriterId([5; 16]);
     if let Ok(built) = build(writer, 1, Digest([0; 32]), &[record]) {
         all.push(built.stored.concat());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use vox::canon::{self, Tree};
 use vox::codec::decode::decode_slice;
 use vox::codec::encode::encode;
+use vox::id::Digest;
 use vox::kernel::format::probe::{self, Format, PREFIX};
 use vox::kernel::format::read::read;
 use vox::kernel::install::table;
@@ -22,6 +23,7 @@ use vox::lower::request::Request;
 use vox::primitive::contract::Call;
 use vox::store::log::segment::Segment;
 use vox::store::object::frame::Frames;
+use vox::store::object::layout::{SegmentName, WriterId};
 
 /// A world without files.
 struct Nowhere;
@@ -78,16 +80,17 @@ pub(crate) fn decode(bytes: &[u8]) {
 
 /// Stored bytes of an object or a segment.
 pub(crate) fn open(bytes: &[u8]) {
+    let mut raw = Vec::new();
     if let Ok(frames) = Frames::of(bytes)
         && frames.raw_len() <= 1 << 24
     {
-        let mut raw = vec![0; frames.raw_len()];
+        raw.resize(frames.raw_len(), 0);
         let _damage = frames.decode(bytes, &mut raw);
     }
-    if let Ok(segment) = Segment::read(bytes) {
-        let (writer, name) = (segment.span.writer, segment.span.name);
-        drop(segment.verify(writer, &name));
-    }
+    // The seeds' own, so that all of a segment is looked at.
+    let raw = Digest::of(&raw).prefix().to_be_bytes();
+    let name = SegmentName { first: 1, last: 1, digest: raw };
+    drop(Segment::verified(bytes, WriterId([5; 16]), &name));
 }
 
 /// The file of an input, under each name that decides its format; images may be read in pieces.

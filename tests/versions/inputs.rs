@@ -177,7 +177,13 @@ pub(crate) fn calls(signature: &Signature, floats: Floats) -> Vec<Vec<Value>> {
         for grid in grids() {
             // Without an image there is nothing to try on every grid.
             let plain = form.takes.iter().all(|slot| matches!(slot, Slot::Number | Slot::Text));
-            let calls = if plain { 3 } else { CALLS };
+            // Many arguments are seldom all to a filter's liking.
+            let picky = signature.namespace() == "simpleitk" && form.takes.len() > 4;
+            let calls = match (plain, picky) {
+                (true, _) => 3,
+                (false, true) => 4 * CALLS,
+                (false, false) => CALLS,
+            };
             for _ in 0..calls {
                 all.push(call(form, &mut dice, &grid, floats));
             }

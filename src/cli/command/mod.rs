@@ -3,5 +3,6 @@
 pub mod config;
 pub mod demo;
 pub mod index;
+mod profile;
 pub mod run;
 pub mod verify;

@@ -19,6 +19,7 @@ use crate::app::outputs;
 use crate::app::run::{self, Answer, Listener, Spec};
 use crate::app::table::{self, Style};
 use crate::cli::args::{DialectWord, KeepWord, Run};
+use crate::cli::command::profile;
 use crate::cli::exit;
 use crate::cli::failure;
 use crate::cli::json as shape;
@@ -293,6 +294,9 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
         out::line(&json!({"event": "end", "counts": shape::counts(&answer.report)}).to_string());
     }
     out::flush();
+    if how.args.profile {
+        profile::tell(&answer);
+    }
     last_line(&answer.report, how.voice);
     Ok(answer.failure().map_or(ExitCode::SUCCESS, exit::exit))
 }

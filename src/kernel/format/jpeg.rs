@@ -22,10 +22,15 @@ const BEST_RATIO: usize = 4096;
 
 /// Reads the header, which ends where the voxels begin.
 pub fn header(file: &[u8]) -> Result<Header, Refusal> {
-    open(file).map(|(_, header)| header)
+    open(file).map(|opened| opened.header)
 }
 
-fn open(file: &[u8]) -> Result<(Decoder<Cursor<&[u8]>>, Header), Refusal> {
+struct Opened<'a> {
+    decoder: Decoder<Cursor<&'a [u8]>>,
+    header: Header,
+}
+
+fn open(file: &[u8]) -> Result<Opened<'_>, Refusal> {
     let bad = |_| Refusal::new(Code::Format);
     let mut decoder = Decoder::new(Cursor::new(file));
     decoder.read_info().map_err(bad)?;
@@ -40,12 +45,13 @@ fn open(file: &[u8]) -> Result<(Decoder<Cursor<&[u8]>>, Header), Refusal> {
         // Inks are no colours of light: without a profile nobody can say which.
         PixelFormat::CMYK32 => return Err(Refusal::with(Code::Format, &[4.0])),
     };
-    Ok((decoder, Header { grid: Arc::new(grid), frames: None, voxels, colour }))
+    let header = Header { grid: Arc::new(grid), frames: None, voxels, colour };
+    Ok(Opened { decoder, header })
 }
 
 /// Reads an image: grey as u8 or u16, colour as f32 of 0 to 255.
 pub fn read(file: &[u8]) -> Result<Output, Refusal> {
-    let (mut decoder, header) = open(file)?;
+    let Opened { mut decoder, header } = open(file)?;
     let count = header.grid.voxels() * header.colour.unwrap_or(1);
     if count / BEST_RATIO > file.len() {
         return Err(Refusal::with(Code::Format, &[file.len() as f64, count as f64]));

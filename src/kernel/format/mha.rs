@@ -1,6 +1,6 @@
-//! MetaImage: `.mha` (numbers behind the header) and `.mhd` (numbers in a file beside it).
+//! `MetaImage`: `.mha` (numbers behind the header) and `.mhd` (numbers in a file beside it).
 //!
-//! The fields are those of ITK's MetaIO. `TransformMatrix` has one direction of the world, LPS, for
+//! The fields are those of ITK's `MetaIO`. `TransformMatrix` has one direction of the world, LPS, for
 //! each axis of the image.
 
 use std::sync::Arc;

@@ -86,7 +86,10 @@ macro_rules! float {
             }
 
             fn one_nan(self) -> Self {
-                if self.is_nan() { $type::NAN } else { self }
+                // On bits: the compiler takes a NaN for any other, and would leave them as they are.
+                let bits = self.to_bits();
+                let is_nan = bits << 1 > $type::INFINITY.to_bits() << 1;
+                $type::from_bits(if is_nan { $type::NAN.to_bits() } else { bits })
             }
 
             fn parse(word: &str) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! Images whose numbers lie behind a header of text: what MetaImage and NRRD share.
+//! Images whose numbers lie behind a header of text: what `MetaImage` and NRRD share.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;

@@ -68,10 +68,10 @@ fn update(get: impl Fn([isize; 3]) -> f64, here: f64, axes: usize, scale: &[f64]
         return 0.0;
     }
     let mut update = 0.0;
-    for axis in 0..axes {
+    for (axis, slope) in first.iter().enumerate().take(axes) {
         let others = (0..axes).filter(|other| *other != axis);
         let bent = others.fold(0.0, |sum, other| sum + second[other]);
-        update += bent * (first[axis] * first[axis]);
+        update += bent * (slope * slope);
     }
     for i in 0..axes {
         for j in i + 1..axes {

@@ -16,7 +16,7 @@ use crate::value::volume::Voxels;
 ///
 /// The kernel along an axis is `exp(-t) I_n(t)`, cut where it holds all but `error` of the whole, or
 /// after so many terms, and scaled to the sum 1. Axes follow from the last to the first; behind the
-/// edge its voxel is repeated. Integer results are truncated toward zero. Lindeberg, "Scale-Space for
+/// edge its voxel is repeated. Each pass ends in the voxel type, integers truncated toward zero. Lindeberg, "Scale-Space for
 /// Discrete Signals", PAMI 12 (1990), 234-254.
 pub fn discrete_gaussian(call: &Call<'_>) -> Result<Output, Refusal> {
     let args = call.args;
@@ -46,16 +46,17 @@ pub fn discrete_gaussian(call: &Call<'_>) -> Result<Output, Refusal> {
         }
         kernels.push(kernel);
     }
-    let mut voxels = each_voxel_type!(&volume.voxels, voxels => typed::widened(voxels));
-    for (axis, kernel) in kernels.iter().enumerate().rev() {
-        voxels = convolved(&voxels, grid, axis, kernel);
-    }
-    let voxels = each_voxel_type!(&volume.voxels, of => like(&of[..], &voxels));
+    let voxels = each_voxel_type!(&volume.voxels, voxels => smoothed(voxels, grid, &kernels));
     Ok(typed::image(grid, voxels).into())
 }
 
-fn like<T: Voxel>(_: &[T], voxels: &[f64]) -> Voxels {
-    typed::map(voxels, T::of)
+fn smoothed<T: Voxel>(voxels: &[T], grid: &Grid, kernels: &[Vec<f64>]) -> Voxels {
+    let (last, rest) = kernels.split_last().expect("an image has axes");
+    let mut out = convolved(voxels, grid, rest.len(), last);
+    for (axis, kernel) in rest.iter().enumerate().rev() {
+        out = convolved(&out, grid, axis, kernel);
+    }
+    T::voxels(out)
 }
 
 /// Returns one side of a kernel, the middle first.
@@ -67,8 +68,7 @@ fn coefficients(variance: f64, error: f64, width: usize) -> Vec<f64> {
         let term = scale * bessel(terms.len(), variance);
         terms.push(term);
         sum += term * 2.0;
-        // NaN, of variances whose terms no float holds, ends it too.
-        if !(term > 0.0) || terms.len() > width {
+        if term <= 0.0 || terms.len() > width {
             break;
         }
     }
@@ -157,12 +157,12 @@ fn bessel(order: usize, t: f64) -> f64 {
 }
 
 /// Convolves along one axis, from the lowest offset to the highest.
-fn convolved(voxels: &[f64], grid: &Grid, axis: usize, kernel: &[f64]) -> Buffer<f64> {
+fn convolved<T: Voxel>(voxels: &[T], grid: &Grid, axis: usize, kernel: &[f64]) -> Buffer<T> {
     let [nx, ny, nz] = grid.shape();
     let n = [nx, ny, nz][axis];
     let step = [1, nx, nx * ny][axis];
     let reach = kernel.len() as isize - 1;
-    let mut out = Buffer::<f64>::take(voxels.len());
+    let mut out = Buffer::<T>::take(voxels.len());
     out.par_chunks_mut(nx).enumerate().for_each(|(row, out)| {
         let start = row * nx;
         for (x, out) in out.iter_mut().enumerate() {
@@ -171,9 +171,9 @@ fn convolved(voxels: &[f64], grid: &Grid, axis: usize, kernel: &[f64]) -> Buffer
             let mut sum = 0.0;
             for offset in -reach..=reach {
                 let at = place.saturating_add_signed(offset).min(n - 1);
-                sum += kernel[offset.unsigned_abs()] * voxels[first + at * step];
+                sum += kernel[offset.unsigned_abs()] * voxels[first + at * step].wide();
             }
-            *out = sum;
+            *out = T::of(sum).tidy();
         }
     });
     out
@@ -216,7 +216,7 @@ mod tests {
             assert!((sum - 1.0).abs() < 1e-12, "{variance}");
             let grid = grid_of(&[5, 4, 3], &[1.0; 3]);
             for axis in 0..3 {
-                let out = convolved(&[3.0; 60], &grid, axis, &kernel);
+                let out = convolved(&[3.0f64; 60], &grid, axis, &kernel);
                 assert!(out.iter().all(|voxel| (voxel - 3.0).abs() < 1e-12));
             }
         }

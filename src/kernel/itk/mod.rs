@@ -1,6 +1,6 @@
-//! The part of SimpleITK that programs of the references use, under its own names.
+//! The part of `SimpleITK` that programs of the references use, under its own names.
 //!
-//! The namespace promises what SimpleITK 2.5 returns, voxel types included: integers wrap around and
+//! The namespace promises what `SimpleITK` 2.5 returns, voxel types included: integers wrap around and
 //! scalars are truncated toward zero to the voxel type, as there. Where that is undefined in C++ a
 //! scalar is refused and a voxel stays at the ends of its type (NaN becomes 0 in an integer type).
 //!
@@ -23,5 +23,7 @@ pub mod recursive;
 pub mod resample;
 pub mod statistics;
 pub mod threshold;
+#[cfg(test)]
+mod trial;
 pub mod typed;
 pub mod voxel;

@@ -157,8 +157,8 @@ fn widen(row: &mut [u64], reach: usize, nx: usize) {
         // Ones that were spread already spread on, so steps double.
         let step = (reach - done).min(done + 1);
         let before = row.to_vec();
-        for at in 0..row.len() {
-            row[at] |= moved_up(&before, at, step) | moved_down(&before, at, step);
+        for (at, word) in row.iter_mut().enumerate() {
+            *word |= moved_up(&before, at, step) | moved_down(&before, at, step);
         }
         done += step;
     }

@@ -8,7 +8,7 @@ use crate::primitive::refusal::{Code, Refusal};
 use crate::value::data::Value;
 use crate::value::volume::{Volume, VoxelType, Voxels};
 
-/// The names of SimpleITK's voxel types, by their numbers.
+/// The names of `SimpleITK`'s voxel types, by their numbers.
 const NAMES: [&str; 26] = [
     "sitkInt8",
     "sitkUInt8",
@@ -99,7 +99,7 @@ pub fn cast(call: &Call<'_>) -> Result<Output, Refusal> {
 }
 
 /// Returns the voxels in another type.
-#[allow(clippy::cast_lossless, reason = "one line for all types")]
+#[allow(clippy::cast_lossless, clippy::unnecessary_cast, reason = "one line for all types")]
 pub fn converted(volume: &Volume, kind: VoxelType) -> Voxels {
     if volume.voxels.kind() == kind && kind.is_integer() {
         return volume.voxels.clone();

@@ -78,9 +78,9 @@ impl Map {
 fn columns(grid: &Grid) -> [[f64; 3]; 3] {
     let d = grid.dims().len();
     let mut matrix = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
-    for row in 0..d {
-        for column in 0..d {
-            matrix[row][column] = grid.direction()[row * d + column] * grid.spacing()[column];
+    for (out, row) in matrix.iter_mut().zip(grid.direction().chunks_exact(d)) {
+        for ((out, cosine), spacing) in out.iter_mut().zip(row).zip(grid.spacing()) {
+            *out = cosine * spacing;
         }
     }
     matrix
@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn skew(dims: &[usize], origin: f64) -> Arc<Grid> {
-        let (c, s) = (0.3f64.cos(), 0.3f64.sin());
+        let (c, s) = (libm::cos(0.3), libm::sin(0.3));
         let direction = [c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0];
         Arc::new(Grid::new(dims, &[0.7, 0.9, 3.3], &[origin, 7.1, 0.2], &direction).unwrap())
     }

@@ -87,7 +87,7 @@ pub fn truth_at(args: &[Value], at: usize) -> Result<bool, Refusal> {
 
 /// Returns a number for each axis: one for all, or a sequence that has one for each.
 ///
-/// SimpleITK takes longer sequences and leaves the rest unread, so that one program does for 2-D and
+/// `SimpleITK` takes longer sequences and leaves the rest unread, so that one program does for 2-D and
 /// 3-D; so do we.
 pub fn each_axis<'a>(value: &'a Value, grid: &Grid) -> Result<Vec<&'a Value>, Refusal> {
     let axes = grid.dims().len();

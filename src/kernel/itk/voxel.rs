@@ -130,7 +130,7 @@ integers! {
 }
 
 macro_rules! floats {
-    ($($kind:ident $variant:ident;)*) => {$(
+    ($($kind:ident $variant:ident $sign:literal;)*) => {$(
         #[allow(clippy::cast_lossless, reason = "one body for all types")]
         impl Voxel for $kind {
             const INTEGER: bool = false;
@@ -184,7 +184,10 @@ macro_rules! floats {
             }
 
             fn tidy(self) -> Self {
-                if self.is_nan() { $kind::NAN } else { self }
+                // On bits: the compiler takes a NaN for any other, and would leave them as they are.
+                let bits = self.to_bits();
+                let is_nan = bits & !$sign > $kind::INFINITY.to_bits();
+                $kind::from_bits(if is_nan { $kind::NAN.to_bits() } else { bits })
             }
 
             fn voxels(buffer: Buffer<Self>) -> Voxels {
@@ -195,8 +198,8 @@ macro_rules! floats {
 }
 
 floats! {
-    f32 F32;
-    f64 F64;
+    f32 F32 0x8000_0000;
+    f64 F64 0x8000_0000_0000_0000;
 }
 
 #[cfg(test)]
@@ -213,6 +216,18 @@ mod tests {
         assert_eq!((-7i16).over(2), -3);
         assert_eq!(0u16.over(0), u16::MAX);
         assert_eq!((u8::of(-3.0), u8::of(300.0), u8::of(f64::NAN), i8::of(-1.9)), (0, 255, 0, -1));
+    }
+
+    #[test]
+    fn there_is_one_nan() {
+        for bits in [0x7fc0_0000, 0xffc0_0000, 0x7f80_0001, 0xffff_ffff] {
+            assert_eq!(f32::from_bits(bits).tidy().to_bits(), 0x7fc0_0000);
+        }
+        for number in [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::MIN, 1e-45] {
+            assert_eq!(number.tidy().to_bits(), number.to_bits());
+        }
+        assert_eq!(f64::from_bits(0xfff8_0000_0000_0001).tidy().to_bits(), 0x7ff8_0000_0000_0000);
+        assert_eq!(f64::NEG_INFINITY.tidy(), f64::NEG_INFINITY);
     }
 
     #[test]

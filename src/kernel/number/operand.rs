@@ -48,7 +48,10 @@ impl<'a> Operand<'a> {
 
 /// A number as the language keeps it: one NaN.
 pub fn number(x: f64) -> Value {
-    Value::Number(if x.is_nan() { f64::NAN } else { x })
+    // On bits: the compiler takes a NaN for any other, and would leave them as they are.
+    let bits = x.to_bits();
+    let is_nan = bits & (u64::MAX >> 1) > f64::INFINITY.to_bits();
+    Value::Number(f64::from_bits(if is_nan { 0x7ff8_0000_0000_0000 } else { bits }))
 }
 
 /// A result with the count of voxels that were rounded on the way.

@@ -25,7 +25,10 @@ const WORDS: usize = 1 << 18;
 /// Returns the number, or the one NaN.
 #[inline(always)]
 pub fn canonical(x: f32) -> f32 {
-    if x.is_nan() { NAN } else { x }
+    // On bits: the compiler takes a NaN for any other, and would leave them as they are.
+    let bits = x.to_bits();
+    let is_nan = bits & 0x7fff_ffff > f32::INFINITY.to_bits();
+    f32::from_bits(if is_nan { NAN.to_bits() } else { bits })
 }
 
 /// Returns the output with the warning that says how many voxels were rounded on reading them as f32.

@@ -150,6 +150,12 @@ impl Change {
 /// [`Error::Lost`] from any of these says that the index had to begin anew and is empty: list the
 /// log again and ask again.
 pub trait Index: Send + Sync {
+    /// Lets go of what is held between questions: nothing is asked for a while, or the next answer
+    /// must know what others wrote by now.
+    fn rest(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Returns where records may be whose name begins with `key`, in the order of the segments.
     fn spots(&self, table: Table, key: u64) -> Result<Vec<Spot>, Error>;
 

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,12 +38,44 @@ pub struct Sqlite {
     journal: Journal,
     reader: Mutex<Open>,
     writer: Mutex<Open>,
+    /// How often this process wrote.
+    written: AtomicU64,
 }
 
 /// A connection, and the file that it was made to.
 struct Open {
     connection: Connection,
     inode: u64,
+    /// Since when a transaction is held for questions that follow each other, and what had been
+    /// written by this process then.
+    held: Option<(Instant, u64)>,
+}
+
+/// A transaction is held for so long: one for each question costs more than the question. So long a
+/// row of another process may stay unseen, which is as if it had come that much later.
+const HELD: Duration = Duration::from_millis(2);
+
+impl Open {
+    /// Holds a transaction that has seen all that this process wrote.
+    fn hold(&mut self, written: u64) -> rusqlite::Result<()> {
+        match self.held {
+            Some((since, seen)) if seen == written && since.elapsed() < HELD => Ok(()),
+            _ => {
+                self.let_go()?;
+                self.connection.prepare_cached("begin")?.execute([])?;
+                self.held = Some((Instant::now(), written));
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the transaction that is held, if one is.
+    fn let_go(&mut self) -> rusqlite::Result<()> {
+        if self.held.take().is_some() {
+            self.connection.prepare_cached("commit")?.execute([])?;
+        }
+        Ok(())
+    }
 }
 
 impl Sqlite {
@@ -65,12 +98,28 @@ impl Sqlite {
             journal,
             reader: Mutex::new(reader),
             writer: Mutex::new(writer),
+            written: AtomicU64::new(0),
         })
     }
 
     /// Runs a question; a database that turns out to be broken is replaced.
     fn read<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
-        let asked = ask(&guard(&self.reader).connection);
+        let mut open = guard(&self.reader);
+        let asked = open.let_go().and_then(|()| ask(&open.connection));
+        drop(open);
+        asked.map_err(|source| self.judge(source))
+    }
+
+    /// Runs one of many questions that follow each other.
+    fn glance<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Error> {
+        if self.journal == Journal::Rollback {
+            // There a reader keeps writers out.
+            return self.read(ask);
+        }
+        let mut open = guard(&self.reader);
+        let written = self.written.load(Ordering::Acquire);
+        let asked = open.hold(written).and_then(|()| ask(&open.connection));
+        drop(open);
         asked.map_err(|source| self.judge(source))
     }
 
@@ -88,6 +137,7 @@ impl Sqlite {
                 transaction.commit()?;
                 Ok(done)
             });
+        self.written.fetch_add(1, Ordering::Release);
         drop(open);
         done.map_err(|source| self.judge(source))
     }
@@ -125,8 +175,12 @@ enum Renew {
 }
 
 impl Index for Sqlite {
+    fn rest(&self) -> Result<(), Error> {
+        self.read(|_| Ok(()))
+    }
+
     fn spots(&self, table: Table, key: u64) -> Result<Vec<Spot>, Error> {
-        self.read(|connection| {
+        self.glance(|connection| {
             let mut statement = connection.prepare_cached(select(table))?;
             let mut rows = statement.query([key as i64])?;
             let mut spots = Vec::new();
@@ -386,7 +440,7 @@ fn try_connect(path: &Path, journal: Journal) -> Result<Open, Error> {
         return Err(Error::Lost { path: path.to_owned() });
     }
     let inode = inode(path).unwrap_or_default();
-    Ok(Open { connection, inode })
+    Ok(Open { connection, inode, held: None })
 }
 
 /// Removes a database that cannot be used, with what belongs to it.

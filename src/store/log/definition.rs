@@ -1,6 +1,6 @@
 //! Definitions: what a node computes, and the keys that are made of it.
 
-use crate::canon::{self, Tree};
+use crate::canon::{self, Tree, Writer};
 use crate::id::{BlobId, Digest, NodeId};
 use crate::store::log::error::Error;
 use crate::store::log::fields::Fields;
@@ -24,7 +24,7 @@ pub struct Definition {
 impl Definition {
     /// Returns the canonical bytes whose digest is the node's id.
     pub fn bytes(&self) -> Vec<u8> {
-        canon::write(&self.tree(NODE, self.args.clone()))
+        self.written(NODE, |out| self.write_args(out))
     }
 
     /// Returns the node's id.
@@ -41,15 +41,20 @@ impl Definition {
     ///
     /// `inputs` are what the arguments that are nodes gave, in order; `None` if they are not as many.
     pub fn cut(&self, inputs: &[BlobId]) -> Option<Digest> {
-        let mut inputs = inputs.iter();
-        let mut args = self.args.clone();
-        for arg in &mut args {
-            if node_of(arg).is_some() {
-                *arg = Tree::bytes(&inputs.next()?.0.0);
-            }
+        if self.nodes().count() != inputs.len() {
+            return None;
         }
-        let key = Digest::of(&canon::write(&self.tree(CUT, args)));
-        inputs.next().is_none().then_some(key)
+        let mut inputs = inputs.iter();
+        let bytes = self.written(CUT, |out| {
+            out.array(self.args.len());
+            for arg in &self.args {
+                match node_of(arg).and_then(|_| inputs.next()) {
+                    Some(input) => out.bytes(&input.0.0),
+                    None => out.tree(arg),
+                }
+            }
+        });
+        Some(Digest::of(&bytes))
     }
 
     /// Reads a definition from the very bytes whose digest is the node's id.
@@ -73,14 +78,28 @@ impl Definition {
         definition.args.iter().all(sound).then_some(definition)
     }
 
-    fn tree(&self, kind: &str, args: Vec<Tree>) -> Tree {
-        Tree::map([
-            ("t", Tree::text(kind)),
-            ("op", Tree::text(&self.op)),
-            ("v", Tree::Uint(self.v)),
-            ("args", Tree::Array(args)),
-            ("p", self.p.clone()),
-        ])
+    /// Writes the map with its keys in canonical order.
+    fn written(&self, kind: &str, args: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.map(5);
+        out.text("p");
+        out.tree(&self.p);
+        out.text("t");
+        out.text(kind);
+        out.text("v");
+        out.uint(self.v);
+        out.text("op");
+        out.text(&self.op);
+        out.text("args");
+        args(&mut out);
+        out.out
+    }
+
+    pub(super) fn write_args(&self, out: &mut Writer) {
+        out.array(self.args.len());
+        for arg in &self.args {
+            out.tree(arg);
+        }
     }
 }
 

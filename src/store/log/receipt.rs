@@ -3,7 +3,7 @@
 //! A receipt holds only what the computation determines, so two machines write the same bytes. No
 //! file name, path, span or sentence: words are made when it is shown.
 
-use crate::canon::{self, Tree};
+use crate::canon::{self, Tree, Writer};
 use crate::id::{BlobId, Digest, NodeId};
 use crate::store::log::definition::Definition;
 use crate::store::log::error::Error;
@@ -77,42 +77,62 @@ impl Receipt {
 
     /// Returns the canonical bytes.
     pub fn bytes(&self) -> Vec<u8> {
+        // Written in the order of the keys, without a tree: a node in ten thousand waits for this.
         let definition = &self.definition;
-        let mut entries = vec![
-            ("t", Tree::text(RECEIPT)),
-            ("node", Tree::bytes(&self.node.0.0)),
-            ("op", Tree::text(&definition.op)),
-            ("v", Tree::Uint(definition.v)),
-            ("args", Tree::Array(definition.args.clone())),
-            ("p", definition.p.clone()),
-        ];
+        let mut out = Writer::new();
+        let extra = match &self.outcome {
+            Outcome::Value(output) => {
+                let given =
+                    [output.val.is_some(), !output.refs.is_empty(), !output.warn.is_empty()];
+                1 + given.into_iter().filter(|given| *given).count()
+            }
+            Outcome::Refused { .. } => 1,
+        };
+        out.map(7 + extra);
+        out.text("p");
+        out.tree(&definition.p);
+        out.text("t");
+        out.text(RECEIPT);
+        out.text("v");
+        out.uint(definition.v);
+        out.text("op");
+        out.text(&definition.op);
+        out.text("st");
         match &self.outcome {
             Outcome::Value(output) => {
-                entries.push(("st", Tree::Uint(0)));
-                entries.push(("out", Tree::bytes(&output.out.0.0)));
+                out.uint(0);
+                out.text("out");
+                out.bytes(&output.out.0.0);
                 if let Some(val) = &output.val {
-                    entries.push(("val", Tree::bytes(val)));
-                }
-                if !output.refs.is_empty() {
-                    let mut refs = output.refs.clone();
-                    refs.sort();
-                    refs.dedup();
-                    let refs = refs.iter().map(|id| Tree::bytes(&id.0.0)).collect();
-                    entries.push(("refs", Tree::Array(refs)));
-                }
-                if !output.warn.is_empty() {
-                    let warn = output.warn.iter().map(Warning::tree).collect();
-                    entries.push(("warn", Tree::Array(warn)));
+                    out.text("val");
+                    out.bytes(val);
                 }
             }
             Outcome::Refused { code, args } => {
-                entries.push(("st", Tree::Uint(1)));
+                out.uint(1);
+                out.text("err");
                 let args = Tree::Array(args.clone());
-                entries.push(("err", Tree::map([("code", Tree::text(code)), ("args", args)])));
+                out.tree(&Tree::map([("code", Tree::text(code)), ("args", args)]));
             }
         }
-        let entries = entries.into_iter().map(|(key, tree)| (key.to_owned(), tree));
-        canon::write(&Tree::Map(entries.collect()))
+        out.text("args");
+        definition.write_args(&mut out);
+        out.text("node");
+        out.bytes(&self.node.0.0);
+        if let Outcome::Value(output) = &self.outcome {
+            if !output.refs.is_empty() {
+                let mut refs = output.refs.clone();
+                refs.sort();
+                refs.dedup();
+                out.text("refs");
+                out.tree(&Tree::Array(refs.iter().map(|id| Tree::bytes(&id.0.0)).collect()));
+            }
+            if !output.warn.is_empty() {
+                out.text("warn");
+                out.tree(&Tree::Array(output.warn.iter().map(Warning::tree).collect()));
+            }
+        }
+        out.out
     }
 
     /// Reads a receipt; keys of later versions are skipped.

@@ -1,6 +1,6 @@
 //! Records: the entries of the log.
 
-use crate::canon::{self, Tree};
+use crate::canon::{self, Tree, Writer};
 use crate::id::{BlobId, Digest, Hasher, NodeId};
 use crate::store::log::definition::Definition;
 use crate::store::log::error::Error;
@@ -114,31 +114,15 @@ impl Draft {
 impl Record {
     /// Returns the canonical bytes. A record of a later version cannot be written again: it has none.
     pub fn bytes(&self) -> Vec<u8> {
+        if let Body::Run(run) = &self.body {
+            return self.run_bytes(run);
+        }
         let mut entries = vec![
             ("seq", Tree::Uint(self.seq)),
             ("lam", Tree::Uint(self.lam)),
             ("at", Tree::Uint(self.at)),
         ];
         match &self.body {
-            Body::Run(run) => {
-                entries.push(("k", Tree::Uint(1)));
-                entries.push(("receipt", Tree::bytes(&run.receipt)));
-                entries.push(("us", Tree::Uint(run.us)));
-                entries.push(("host", Tree::text(&run.host)));
-                if let Some(inputs) = &run.inputs {
-                    let inputs = inputs.iter().map(|id| Tree::bytes(&id.0.0)).collect();
-                    entries.push(("in", Tree::Array(inputs)));
-                }
-                if let Some(until) = run.until {
-                    entries.push(("until", Tree::Uint(until)));
-                }
-                if let Some(bytes) = run.bytes {
-                    entries.push(("bytes", Tree::Uint(bytes)));
-                }
-                if run.settles {
-                    entries.push(("settles", Tree::Bool(true)));
-                }
-            }
             Body::Def(def) => {
                 entries.push(("k", Tree::Uint(2)));
                 entries.push(("def", Tree::bytes(&def.definition)));
@@ -156,9 +140,51 @@ impl Record {
                 entries.push(("on", Tree::Bool(pin.on)));
             }
             Body::Unknown(kind) => entries.push(("k", Tree::Uint(*kind))),
+            Body::Run(_) => {}
         }
         let entries = entries.into_iter().map(|(key, tree)| (key.to_owned(), tree));
         canon::write(&Tree::Map(entries.collect()))
+    }
+
+    /// Writes a run in the order of its keys, without a tree: runs are most of every log.
+    fn run_bytes(&self, run: &Run) -> Vec<u8> {
+        let given = [run.inputs.is_some(), run.until.is_some(), run.bytes.is_some(), run.settles];
+        let mut out = Writer::new();
+        out.map(7 + given.into_iter().filter(|given| *given).count());
+        out.text("k");
+        out.uint(1);
+        out.text("at");
+        out.uint(self.at);
+        if let Some(inputs) = &run.inputs {
+            out.text("in");
+            out.array(inputs.len());
+            for id in inputs {
+                out.bytes(&id.0.0);
+            }
+        }
+        out.text("us");
+        out.uint(run.us);
+        out.text("lam");
+        out.uint(self.lam);
+        out.text("seq");
+        out.uint(self.seq);
+        out.text("host");
+        out.text(&run.host);
+        if let Some(bytes) = run.bytes {
+            out.text("bytes");
+            out.uint(bytes);
+        }
+        if let Some(until) = run.until {
+            out.text("until");
+            out.uint(until);
+        }
+        out.text("receipt");
+        out.bytes(&run.receipt);
+        if run.settles {
+            out.text("settles");
+            out.bool(true);
+        }
+        out.out
     }
 
     /// Reads a record; kinds and keys of later versions are skipped.
