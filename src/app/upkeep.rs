@@ -1,5 +1,6 @@
 //! Work on a store as a whole.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -9,12 +10,38 @@ use crate::app::config::Config;
 use crate::app::context::{self, Access};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
+use crate::canon;
+use crate::id::BlobId;
+use crate::store;
+use crate::store::open::Store;
 use crate::store::verify::Report;
 
 /// Checks every file of the store that the settings name.
 pub fn verify(environment: &Environment, config: &Config) -> Result<(PathBuf, Report), Error> {
     let store = context::open(environment, config, Access::Read)?;
-    Ok((store.layout().root().to_owned(), store.verify()?))
+    let mut report = store.verify()?;
+    let damaged: HashSet<BlobId> = report.damaged.iter().map(|(id, _)| *id).collect();
+    let mut ids = Vec::new();
+    store.objects().walk(&mut |id, _| ids.push(id)).map_err(store::error::Error::from)?;
+    for id in ids {
+        if !damaged.contains(&id)
+            && let Some(reason) = form(&store, id)?
+        {
+            report.objects -= 1;
+            report.damaged.push((id, reason));
+        }
+    }
+    Ok((store.layout().root().to_owned(), report))
+}
+
+/// Returns what is wrong with the form of an object whose bytes have its name. The store itself never
+/// looks into values.
+fn form(store: &Store, id: BlobId) -> Result<Option<String>, Error> {
+    let blob = store.objects().open(id).map_err(store::error::Error::from)?;
+    let Some(blob) = blob else { return Ok(None) };
+    let mut bytes = vec![0; blob.len()];
+    blob.fill(&mut bytes).map_err(store::error::Error::from)?;
+    Ok(canon::read(&bytes).err().map(|error| format!("the value is not canonical: {error}")))
 }
 
 /// Throws the index away and makes it again from the log; says how long that took.

@@ -1,6 +1,7 @@
 //! Input files: content decides, whatever their names and times say, and whenever they change.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -130,6 +131,52 @@ fn a_file_that_is_written_to_is_never_under_a_wrong_key() {
         }
         std::thread::sleep(Duration::from_micros(500));
     });
+}
+
+#[test]
+fn a_file_that_changes_after_planning_is_planned_again() {
+    let desk = Desk::new();
+    desk.write("big.nii", image([120, 120, 120], |x, y, z| ((x * 3 + y * z) % 31) as f32));
+    desk.write(
+        "p.imgql",
+        "load big = \"big.nii\"\nload f = \"f.nii\"\nk = 3\n\
+         print \"both\" max(big) + volume(f >. k)\n",
+    );
+    let run = |name: &str, more: &str| format!("run p.imgql --threads 1 --in f={name} {more}");
+    for at in 0..6 {
+        desk.write(&format!("f{at}.nii"), scan(1));
+        desk.write(&format!("next{at}.nii"), scan(2));
+    }
+    let right = |name: &str| desk.vox(&run(name, "--no-store --set k=15")).ok().out;
+    let right = [right("f0.nii"), right("next0.nii")];
+    assert_ne!(right[0], right[1]);
+    // Only what has not changed for two seconds is believed to be unchanged by its times.
+    std::thread::sleep(Duration::from_millis(2200));
+    let mut planned = Vec::new();
+    for at in 0..6 {
+        let (name, next) = (format!("f{at}.nii"), format!("next{at}.nii"));
+        desk.vox(&run(&name, &format!("--store s{at}"))).ok();
+        let mut child = desk.start(&run(&name, &format!("--store s{at} --set k=15 --events")));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().contains("start"));
+        desk.rename(&next, &name);
+        let said: Vec<String> = lines.map(Result::unwrap).collect();
+        assert!(child.wait().unwrap().success(), "{said:?}");
+        planned.push(1 + said.iter().filter(|line| line.contains("\"start\"")).count());
+        // Whichever was read, each content has its own answer from now on.
+        desk.write(&next, scan(1));
+        for _ in 0..2 {
+            assert_eq!(
+                desk.vox(&run(&next, &format!("--store s{at} --set k=15"))).ok().out,
+                right[0]
+            );
+            assert_eq!(
+                desk.vox(&run(&name, &format!("--store s{at} --set k=15"))).ok().out,
+                right[1]
+            );
+        }
+    }
+    assert!(planned.contains(&2), "it never changed in time: {planned:?}");
 }
 
 #[test]
