@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::each_voxel_type;
+use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Output, Warning};
 use crate::primitive::refusal::{Code, Refusal};
@@ -187,8 +188,8 @@ fn rounded(voxels: &Voxels) -> Arc<Buffer<f32>> {
 
 fn narrowed<T: Number>(voxels: &[T]) -> Buffer<f32> {
     let mut out = Buffer::take(voxels.len());
-    out.par_chunks_mut(CHUNK).zip(voxels.par_chunks(CHUNK)).for_each(|(out, voxels)| {
-        for (out, voxel) in out.iter_mut().zip(voxels) {
+    share::pieces(&mut out, CHUNK, &|chunk, out: &mut [f32]| {
+        for (out, voxel) in out.iter_mut().zip(&voxels[chunk * CHUNK..]) {
             *out = voxel.as_f32();
         }
     });
@@ -203,18 +204,17 @@ fn packed<T: Number>(grid: &Arc<Grid>, voxels: &[T]) -> Mask {
     let (nx, stride) = (grid.dims()[0], grid.row_words());
     let mut words = Buffer::take(grid.rows() * stride);
     let rows = (CHUNK / nx).max(1);
-    words.par_chunks_mut(rows * stride).zip(voxels.par_chunks(rows * nx)).for_each(
-        |(words, voxels)| {
-            for (words, voxels) in words.chunks_exact_mut(stride).zip(voxels.chunks_exact(nx)) {
-                for (word, voxels) in words.iter_mut().zip(voxels.chunks(64)) {
-                    *word = voxels
-                        .iter()
-                        .enumerate()
-                        .fold(0, |word, (bit, voxel)| word | u64::from(voxel.is_true()) << bit);
-                }
+    share::pieces(&mut words, rows * stride, &|block, words: &mut [u64]| {
+        let voxels = &voxels[block * rows * nx..];
+        for (words, voxels) in words.chunks_exact_mut(stride).zip(voxels.chunks_exact(nx)) {
+            for (word, voxels) in words.iter_mut().zip(voxels.chunks(64)) {
+                *word = voxels
+                    .iter()
+                    .enumerate()
+                    .fold(0, |word, (bit, voxel)| word | u64::from(voxel.is_true()) << bit);
             }
-        },
-    );
+        }
+    });
     Mask::new(grid.clone(), words)
 }
 
@@ -222,17 +222,16 @@ fn unpacked(mask: &Mask) -> Buffer<f32> {
     let (nx, stride) = (mask.grid.dims()[0], mask.grid.row_words());
     let mut out = Buffer::take(mask.grid.voxels());
     let rows = (CHUNK / nx).max(1);
-    out.par_chunks_mut(rows * nx).zip(mask.words.par_chunks(rows * stride)).for_each(
-        |(out, words)| {
-            for (out, words) in out.chunks_exact_mut(nx).zip(words.chunks_exact(stride)) {
-                for (out, word) in out.chunks_mut(64).zip(words) {
-                    for (bit, out) in out.iter_mut().enumerate() {
-                        *out = if word >> bit & 1 == 1 { 1.0 } else { 0.0 };
-                    }
+    share::pieces(&mut out, rows * nx, &|block, out: &mut [f32]| {
+        let words = &mask.words[block * rows * stride..];
+        for (out, words) in out.chunks_exact_mut(nx).zip(words.chunks_exact(stride)) {
+            for (out, word) in out.chunks_mut(64).zip(words) {
+                for (bit, out) in out.iter_mut().enumerate() {
+                    *out = if word >> bit & 1 == 1 { 1.0 } else { 0.0 };
                 }
             }
-        },
-    );
+        }
+    });
     out
 }
 

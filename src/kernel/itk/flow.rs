@@ -1,11 +1,10 @@
 //! Smoothing along edges: level lines move by their curvature.
 
-use rayon::prelude::*;
-
 use crate::each_voxel_type;
 use crate::kernel::argument;
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
+use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::Refusal;
@@ -36,7 +35,7 @@ fn advance(voxels: &[f64], next: &mut [f64], grid: &Grid, step: f64) {
     let [nx, ny, nz] = grid.shape();
     let axes = grid.dims().len();
     let scale: Vec<f64> = grid.spacing().iter().map(|spacing| 1.0 / spacing).collect();
-    next.par_chunks_mut(nx).enumerate().for_each(|(row, out)| {
+    share::pieces(next, nx, &|row, out| {
         let (y, z) = (row % ny, row / ny);
         for (x, out) in out.iter_mut().enumerate() {
             let get = |d: [isize; 3]| {

@@ -1,11 +1,10 @@
 //! Gaussian smoothing by a kernel of Bessel functions.
 
-use rayon::prelude::*;
-
 use crate::each_voxel_type;
 use crate::kernel::argument;
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
+use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
@@ -163,7 +162,7 @@ fn convolved<T: Voxel>(voxels: &[T], grid: &Grid, axis: usize, kernel: &[f64]) -
     let step = [1, nx, nx * ny][axis];
     let reach = kernel.len() as isize - 1;
     let mut out = Buffer::<T>::take(voxels.len());
-    out.par_chunks_mut(nx).enumerate().for_each(|(row, out)| {
+    share::pieces(&mut out, nx, &|row, out| {
         let start = row * nx;
         for (x, out) in out.iter_mut().enumerate() {
             let place = [x, row % ny, row / ny][axis];

@@ -1,11 +1,10 @@
 //! Gaussian smoothing by recursive filters.
 
-use rayon::prelude::*;
-
 use crate::each_voxel_type;
 use crate::kernel::argument;
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
+use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
@@ -148,21 +147,19 @@ fn pass<T: Voxel>(voxels: &[T], grid: &Grid, axis: usize, filter: &Filter) -> Bu
         1 => (0..nz).flat_map(|z| (0..nx).map(move |x| z * nx * ny + x)).collect(),
         _ => (0..nx * ny).collect(),
     };
-    let filtered: Vec<Vec<[f64; LINES]>> = starts
-        .par_chunks(LINES)
-        .map(|starts| {
+    let filtered: Vec<Vec<[f64; LINES]>> =
+        share::numbered(starts.len().div_ceil(LINES), &|group| {
+            let starts = &starts[group * LINES..];
             let mut lines = vec![[0.0; LINES]; n];
             for (at, samples) in lines.iter_mut().enumerate() {
-                for (lane, sample) in samples.iter_mut().enumerate() {
-                    *sample =
-                        starts.get(lane).map_or(0.0, |start| voxels[start + at * step].wide());
+                for (sample, start) in samples.iter_mut().zip(starts) {
+                    *sample = voxels[start + at * step].wide();
                 }
             }
             let (mut out, mut scratch) = (vec![[0.0; LINES]; n], vec![[0.0; LINES]; n]);
             filter.run(&lines, &mut out, &mut scratch);
             out
-        })
-        .collect();
+        });
     let mut out = Buffer::<f32>::take(voxels.len());
     for (starts, lines) in starts.chunks(LINES).zip(&filtered) {
         for (at, samples) in lines.iter().enumerate() {

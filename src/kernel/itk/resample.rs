@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::each_voxel_type;
 use crate::kernel::argument;
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
+use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
@@ -117,7 +116,7 @@ fn resampled<T: Voxel>(
     let [nx, ny, _] = target.shape();
     let shape = grid.shape();
     let mut out = Buffer::<T>::take(target.voxels());
-    out.par_chunks_mut(nx).enumerate().for_each(|(row, out)| {
+    share::pieces(&mut out, nx, &|row, out| {
         for (x, out) in out.iter_mut().enumerate() {
             let place = map.at([x, row % ny, row / ny]);
             let is_inside =

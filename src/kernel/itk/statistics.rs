@@ -1,7 +1,5 @@
 //! Numbers of images, and rescaling by them.
 
-use rayon::prelude::*;
-
 use crate::each_voxel_type;
 use crate::kernel::argument::{self, CHUNK};
 use crate::kernel::itk::typed;
@@ -9,6 +7,7 @@ use crate::kernel::itk::voxel::Voxel;
 use crate::kernel::list::samples::Samples;
 use crate::kernel::number::exact::Doubles;
 use crate::kernel::number::operand::number;
+use crate::kernel::share;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::data::Value;
@@ -22,17 +21,16 @@ pub fn minimum_maximum(call: &Call<'_>) -> Result<Output, Refusal> {
 }
 
 fn ends<T: Voxel>(voxels: &[T]) -> (f64, f64) {
-    let found = voxels
-        .par_chunks(CHUNK)
-        .filter_map(|voxels| {
-            let mut numbers =
-                voxels.iter().copied().filter(|voxel| voxel.partial_cmp(voxel).is_some());
-            let first = numbers.next()?;
-            Some(numbers.fold((first, first), |(least, greatest), voxel| {
-                (lesser(least, voxel), greater(greatest, voxel))
-            }))
-        })
-        .reduce_with(|a, b| (lesser(a.0, b.0), greater(a.1, b.1)));
+    let of_chunk = |voxels: &[T]| {
+        let mut numbers = voxels.iter().copied().filter(|voxel| voxel.partial_cmp(voxel).is_some());
+        let first = numbers.next()?;
+        Some(numbers.fold((first, first), |(least, greatest), voxel| {
+            (lesser(least, voxel), greater(greatest, voxel))
+        }))
+    };
+    let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
+    let found = share::numbered(chunks.len(), &|at| of_chunk(chunks[at]));
+    let found = found.into_iter().flatten().reduce(|a, b| (lesser(a.0, b.0), greater(a.1, b.1)));
     // Zeros of both signs are equal, and which of them came first must not show.
     found.map_or((f64::NAN, f64::NAN), |(least, greatest)| {
         (least.wide() + 0.0, greatest.wide() + 0.0)

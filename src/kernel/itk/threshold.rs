@@ -1,12 +1,11 @@
 //! Thresholds: given, and Otsu's; and images cut out by masks.
 
-use rayon::prelude::*;
-
 use crate::each_voxel_type;
 use crate::kernel::argument::{self, CHUNK};
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
 use crate::kernel::number::otsu::{Bins, MOST_BINS, best};
+use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
@@ -163,16 +162,14 @@ fn divided<T: Voxel>(
 /// infinity.
 fn range<T: Voxel>(voxels: &[T], counts: impl Fn(usize) -> bool + Sync) -> (f64, f64) {
     let nothing = (f64::INFINITY, f64::NEG_INFINITY);
-    voxels
-        .par_chunks(CHUNK)
-        .enumerate()
-        .map(|(chunk, voxels)| {
-            let inside = (chunk * CHUNK..).zip(voxels).filter(|(at, _)| counts(*at));
-            inside.fold(nothing, |(least, greatest), (_, voxel)| {
-                (least.min(voxel.wide()), greatest.max(voxel.wide()))
-            })
+    let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
+    let ends = share::numbered(chunks.len(), &|chunk| {
+        let inside = (chunk * CHUNK..).zip(chunks[chunk]).filter(|(at, _)| counts(*at));
+        inside.fold(nothing, |(least, greatest), (_, voxel)| {
+            (least.min(voxel.wide()), greatest.max(voxel.wide()))
         })
-        .reduce(|| nothing, |a, b| (a.0.min(b.0), a.1.max(b.1)))
+    });
+    ends.into_iter().fold(nothing, |a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 fn histogram<T: Voxel>(
@@ -181,22 +178,18 @@ fn histogram<T: Voxel>(
     bins: &Bins,
     count: usize,
 ) -> Vec<u64> {
-    let add = |mut a: Vec<u64>, b: Vec<u64>| {
-        a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-        a
-    };
-    voxels
-        .par_chunks(CHUNK)
-        .enumerate()
-        .fold(
-            || vec![0; count],
-            |mut found, (chunk, voxels)| {
-                let inside = (chunk * CHUNK..).zip(voxels).filter(|(at, _)| counts(*at));
-                for (_, voxel) in inside.filter(|(_, voxel)| !voxel.wide().is_nan()) {
-                    found[bins.of(voxel.wide())] += 1;
-                }
-                found
-            },
-        )
-        .reduce(|| vec![0; count], add)
+    let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
+    let found = share::numbered(chunks.len(), &|chunk| {
+        let mut found = vec![0u64; count];
+        let inside = (chunk * CHUNK..).zip(chunks[chunk]).filter(|(at, _)| counts(*at));
+        for (_, voxel) in inside.filter(|(_, voxel)| !voxel.wide().is_nan()) {
+            found[bins.of(voxel.wide())] += 1;
+        }
+        found
+    });
+    let mut all = vec![0; count];
+    for part in found {
+        all.iter_mut().zip(part).for_each(|(all, part)| *all += part);
+    }
+    all
 }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::kernel::argument::{self, CHUNK};
 use crate::kernel::itk::voxel::Voxel;
+use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::data::Value;
@@ -36,7 +35,8 @@ pub fn integers_at(args: &[Value], at: usize) -> Result<Volume, Refusal> {
 fn unpacked(mask: &Mask) -> Volume {
     let (nx, stride) = (mask.grid.dims()[0], mask.grid.row_words());
     let mut out = Buffer::<u8>::take(mask.grid.voxels());
-    out.par_chunks_mut(nx).zip(mask.words.par_chunks(stride)).for_each(|(out, words)| {
+    share::pieces(&mut out, nx, &|row, out: &mut [u8]| {
+        let words = &mask.words[row * stride..][..stride];
         for (out, word) in out.chunks_mut(64).zip(words) {
             for (bit, out) in out.iter_mut().enumerate() {
                 *out = (word >> bit & 1) as u8;
@@ -103,8 +103,8 @@ pub fn each_axis<'a>(value: &'a Value, grid: &Grid) -> Result<Vec<&'a Value>, Re
 /// Computes each voxel of an image from that of another.
 pub fn map<T: Voxel, U: Voxel>(voxels: &[T], of: impl Fn(T) -> U + Sync) -> Voxels {
     let mut out = Buffer::<U>::take(voxels.len());
-    out.par_chunks_mut(CHUNK).zip(voxels.par_chunks(CHUNK)).for_each(|(out, voxels)| {
-        for (out, voxel) in out.iter_mut().zip(voxels) {
+    share::pieces(&mut out, CHUNK, &|chunk, out| {
+        for (out, voxel) in out.iter_mut().zip(&voxels[chunk * CHUNK..]) {
             *out = of(*voxel).tidy();
         }
     });
@@ -118,20 +118,19 @@ pub fn zip<T: Voxel, S: Voxel, U: Voxel>(
     of: impl Fn(T, S) -> U + Sync,
 ) -> Voxels {
     let mut out = Buffer::<U>::take(a.len());
-    out.par_chunks_mut(CHUNK).zip(a.par_chunks(CHUNK)).zip(b.par_chunks(CHUNK)).for_each(
-        |((out, a), b)| {
-            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                *out = of(*a, *b).tidy();
-            }
-        },
-    );
+    share::pieces(&mut out, CHUNK, &|chunk, out| {
+        let (a, b) = (&a[chunk * CHUNK..], &b[chunk * CHUNK..]);
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+            *out = of(*a, *b).tidy();
+        }
+    });
     U::voxels(out)
 }
 
 /// Computes each voxel of an image from its place.
 pub fn made<U: Voxel>(len: usize, of: impl Fn(usize) -> U + Sync) -> Buffer<U> {
     let mut out = Buffer::<U>::take(len);
-    out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
+    share::pieces(&mut out, CHUNK, &|chunk, out| {
         for (at, out) in out.iter_mut().enumerate() {
             *out = of(chunk * CHUNK + at).tidy();
         }
@@ -153,7 +152,8 @@ pub fn image(grid: &Arc<Grid>, voxels: Voxels) -> Value {
 pub fn packed<T: Voxel>(grid: &Arc<Grid>, voxels: &[T], is: impl Fn(T) -> bool + Sync) -> Mask {
     let (nx, stride) = (grid.dims()[0], grid.row_words());
     let mut words = Buffer::<u64>::take(grid.rows() * stride);
-    words.par_chunks_mut(stride).zip(voxels.par_chunks(nx)).for_each(|(words, voxels)| {
+    share::pieces(&mut words, stride, &|row, words| {
+        let voxels = &voxels[row * nx..][..nx];
         for (word, voxels) in words.iter_mut().zip(voxels.chunks(64)) {
             let bit = |(at, voxel): (usize, &T)| u64::from(is(*voxel)) << at;
             *word = voxels.iter().enumerate().map(bit).sum();

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
+use bytemuck::Pod;
 
 use crate::kernel::number::simd::{self, Relation};
 use crate::kernel::number::source::{Cut, Piece, Source};
+use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Output, Warning};
 use crate::value::data::Value;
@@ -39,7 +40,7 @@ pub fn told(value: Value, rounded: u64) -> Output {
 }
 
 /// Visits all tasks, on the caller's thread when there is only one, and adds up what they return.
-pub fn tasks<T: Send>(
+pub fn tasks<T: Pod>(
     items: &mut [T],
     task_len: usize,
     work: impl Fn(usize, &mut [T]) -> u64 + Sync,
@@ -47,7 +48,7 @@ pub fn tasks<T: Send>(
     if items.len() <= task_len {
         return if items.is_empty() { 0 } else { work(0, items) };
     }
-    items.par_chunks_mut(task_len).enumerate().map(|(task, items)| work(task, items)).sum()
+    share::summed(items, task_len, &work)
 }
 
 /// Makes an image by filling each piece; `fill` returns how many voxels it had to round on the way.
