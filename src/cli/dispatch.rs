@@ -12,6 +12,7 @@ use crate::cli::args::{Cli, Command, Common, IndexAction};
 use crate::cli::command;
 use crate::cli::exit;
 use crate::cli::out;
+use crate::cli::signal;
 use crate::cli::words::Voice;
 
 /// Reads the command line, does what it says, and returns the exit code.
@@ -70,7 +71,7 @@ fn common(command: &Command) -> &Common {
 
 /// The signal that asked to stop, once one did.
 fn signal() -> Option<u8> {
-    command::run::stopped_by()
+    signal::came()
 }
 
 /// Gathers the settings of a command that has only the common flags.

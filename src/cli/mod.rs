@@ -2,8 +2,8 @@
 //!
 //! Read [`args`] (what can be said), then [`dispatch`] (the table of commands) and [`command`], one
 //! file a command. Data goes to stdout through [`out`], words to stderr through [`words`], pictures of
-//! mistakes come from [`render`], those of results that are not there from [`failure`]; [`exit`] alone
-//! knows numbers. It may import every room below.
+//! mistakes come from [`render`], those of results that are not there from [`failure`]; [`teller`] and
+//! [`progress`] speak while a run is on, [`signal`] ends it. [`exit`] alone knows numbers. It may import every room below.
 
 pub mod args;
 pub mod command;
@@ -14,4 +14,6 @@ pub mod json;
 pub mod out;
 pub mod progress;
 pub mod render;
+pub mod signal;
+pub mod teller;
 pub mod words;

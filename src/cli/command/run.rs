@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -25,24 +23,16 @@ use crate::cli::failure;
 use crate::cli::json as shape;
 use crate::cli::out;
 use crate::cli::progress::Progress;
+use crate::cli::signal;
+use crate::cli::teller::Teller;
 use crate::cli::words::Voice;
 use crate::exec::drive::Options;
-use crate::exec::event::{Event, Outcome};
+use crate::exec::event::Outcome;
 use crate::exec::report::Report;
-use crate::lang::diagnostic::Diagnostic;
 use crate::lang::dialect::Dialect;
-use crate::lang::source::Source;
 use crate::lower::request::Setting;
 use crate::plan::goal::Action;
 use crate::value::text;
-
-/// The signal that asked to stop; 0 while none did.
-static SIGNAL: AtomicUsize = AtomicUsize::new(0);
-
-/// Returns the signal that asked to stop, once one did.
-pub fn stopped_by() -> Option<u8> {
-    u8::try_from(SIGNAL.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
-}
 
 /// Runs.
 pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCode, Error> {
@@ -71,7 +61,7 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
     let context = Context::join(environment, config, access)?;
     spec.options.keep = context.keep();
     spec.options.stop = context.stop.clone();
-    listen_to_signals(&context)?;
+    signal::listen(&context.stop)?;
     let how = How { args, voice, style };
     match &args.cases {
         None => single(&context, &spec, &how),
@@ -155,133 +145,10 @@ fn memory(text: &str) -> Result<u64, Error> {
         .ok_or_else(|| Error::Usage(format!("--memory {text}: write for example 500M or 8G")))
 }
 
-/// The first SIGINT or SIGTERM stops after what is under way; a second one ends at once.
-fn listen_to_signals(context: &Context) -> Result<(), Error> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        let failed = |source| Error::Machine(format!("could not listen to signals: {source}"));
-        let code = 128 + signal;
-        signal_hook::flag::register_conditional_shutdown(signal, code, context.stop.clone())
-            .map_err(failed)?;
-        signal_hook::flag::register(signal, context.stop.clone()).map_err(failed)?;
-        let known: Arc<AtomicUsize> = Arc::default();
-        signal_hook::flag::register_usize(signal, known.clone(), signal as usize)
-            .map_err(failed)?;
-        SIGNALS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(known);
-    }
-    Ok(())
-}
-
-static SIGNALS: std::sync::Mutex<Vec<Arc<AtomicUsize>>> = std::sync::Mutex::new(Vec::new());
-
-fn note_signal() {
-    for known in SIGNALS.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
-        let signal = known.load(Ordering::Relaxed);
-        if signal > 0 {
-            SIGNAL.store(signal, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Tells one case while it runs.
-struct Teller {
-    voice: Voice,
-    case: Option<String>,
-    lines: bool,
-    events: bool,
-}
-
-impl Listener for Teller {
-    fn lowered(&mut self, diagnostics: &[Diagnostic], sources: &[Source]) {
-        self.voice.diagnostics(diagnostics, sources);
-    }
-
-    fn event(&mut self, actions: &[Action], event: &Event<'_>) {
-        if self.events {
-            self.line_of_json(actions, event);
-        } else if self.lines
-            && let Event::Goal { index, outcome: Outcome::Value(value) } = event
-            && let Some(Action::Print { label }) = actions.get(*index)
-        {
-            out::line(&format!("{label}={}", text::show(value).unwrap_or_default()));
-            out::flush();
-        }
-        let of = self.case.as_deref().map(|case| format!(" of {case}")).unwrap_or_default();
-        match event {
-            Event::Waiting { node, op, holder } if !self.voice.quiet => {
-                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                let now = now.map_or(holder.since, |now| now.as_millis() as u64);
-                out::say(&format!(
-                    "vox: waiting for `{op}` {node}{of}: process {} on {} computes it, for {:.0} s now",
-                    holder.pid,
-                    holder.host,
-                    now.saturating_sub(holder.since) as f64 / 1000.0
-                ));
-            }
-            Event::Alive { ran, running }
-                if self.case.is_none() && !self.events && !self.voice.quiet =>
-            {
-                out::say(&format!("vox: {ran} nodes ran, {running} are running"));
-            }
-            Event::Warning { code, count, .. } if !self.voice.quiet => {
-                out::say(&format!("warning: {}{of}", warning(code, *count)));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Teller {
-    fn line_of_json(&self, actions: &[Action], event: &Event<'_>) {
-        let case = self.case.as_deref();
-        let line = match event {
-            Event::Start { nodes, goals } => {
-                json!({"event": "start", "case": case, "nodes": nodes, "goals": goals})
-            }
-            Event::Node(ran) => {
-                json!({"event": "node", "case": case, "node": shape::node(ran)})
-            }
-            Event::Stored(nodes) => {
-                let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-                json!({"event": "stored", "case": case, "nodes": nodes})
-            }
-            Event::Goal { index, outcome } => {
-                json!({"event": "goal", "case": case, "goal": shape::goal(actions.get(*index), outcome)})
-            }
-            Event::Waiting { node, op, holder } => json!({
-                "event": "waiting", "case": case, "node": node.to_string(), "op": op,
-                "pid": holder.pid, "host": holder.host,
-            }),
-            Event::Warning { code, count, .. } => {
-                json!({"event": "warning", "case": case, "code": code, "count": count})
-            }
-            Event::Alive { ran, running } => {
-                json!({"event": "alive", "case": case, "ran": ran, "running": running})
-            }
-        };
-        out::line(&line.to_string());
-        out::flush();
-    }
-}
-
-/// Returns the words for a kernel's warning.
-fn warning(code: &str, count: u64) -> String {
-    match code {
-        "nonfinite" => format!("{count} voxels of an input were not finite and are read as 0"),
-        "rounded" => format!("{count} voxels beyond 2^24 were rounded to f32"),
-        "clamped" => format!("{count} voxels were changed to fit the saved file's type"),
-        "units" => "an input does not say its unit of length: mm is assumed".to_owned(),
-        "sheared" => {
-            "an input's axes are sheared: distances use the lengths of its axes".to_owned()
-        }
-        other => format!("{other} ({count})"),
-    }
-}
-
 fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Error> {
     let mut teller =
         Teller { voice: how.voice, case: None, lines: how.lines(), events: how.args.events };
     let answer = run::run(context, spec, None, &mut teller);
-    note_signal();
     let answer = answer?;
     failure::tell(&answer, None, &how.output(None), how.voice);
     if how.args.json {
@@ -427,7 +294,6 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
         }
     });
     progress.finish();
-    note_signal();
     total.wall = begin.elapsed();
     let named: Vec<_> = kept.iter().map(|(name, answer)| (Some(name.as_str()), answer)).collect();
     if how.args.json {
