@@ -1,5 +1,5 @@
 //! What the filters of this room say of themselves; those on single voxels stand in
-//! [`pointwise`](crate::kernel::itk::pointwise).
+//! [`pointwise`].
 
 use crate::kernel::argument::{at, sequence};
 use crate::kernel::itk::morphology::{self, Way};
