@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::app::config::{Config, Flags};
+use crate::app::environment::Environment;
+use crate::app::error::Error;
+
 /// Runs image analyses written in imgQL and keeps every result, so that nothing is computed twice.
 #[derive(Parser, Debug)]
 #[command(
@@ -235,4 +239,12 @@ pub struct Index {
 pub enum IndexAction {
     /// Make the index again from the log
     Rebuild(StoreOnly),
+}
+
+impl Common {
+    /// Gathers the settings of a command that has only these flags.
+    pub fn settings(&self, environment: &Environment) -> Result<Config, Error> {
+        let flags = Flags { store: self.store.clone(), ..Flags::default() };
+        Ok(Config::gather(&flags, environment)?)
+    }
 }

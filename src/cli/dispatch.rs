@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use crate::app::config::{Config, Flags};
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::cli::args::{Cli, Command, Common, IndexAction};
@@ -50,7 +49,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             voice.error(&error);
-            match signal() {
+            match signal::came() {
                 Some(signal) if error.whose() == Whose::Stopped => ExitCode::from(128 + signal),
                 _ => exit::exit(error.whose()),
             }
@@ -67,15 +66,4 @@ fn common(command: &Command) -> &Common {
             IndexAction::Rebuild(args) => &args.common,
         },
     }
-}
-
-/// The signal that asked to stop, once one did.
-fn signal() -> Option<u8> {
-    signal::came()
-}
-
-/// Gathers the settings of a command that has only the common flags.
-pub fn settings(common: &Common, environment: &Environment) -> Result<Config, Error> {
-    let flags = Flags { store: common.store.clone(), ..Flags::default() };
-    Ok(Config::gather(&flags, environment)?)
 }

@@ -8,13 +8,12 @@ use crate::app::context;
 use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::cli::args::StoreOnly;
-use crate::cli::dispatch::settings;
 use crate::cli::out;
 use crate::store;
 
 /// Shows the settings; the store is where it would be looked for, made or not.
 pub fn run(args: &StoreOnly, environment: &Environment) -> Result<ExitCode, Error> {
-    let config = settings(&args.common, environment)?;
+    let config = args.common.settings(environment)?;
     let (store, how) = match context::find(environment, &config) {
         Ok(place) => {
             let how = match &config.store.value {

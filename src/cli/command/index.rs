@@ -8,7 +8,6 @@ use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::upkeep;
 use crate::cli::args::StoreOnly;
-use crate::cli::dispatch::settings;
 use crate::cli::out;
 use crate::cli::words::Voice;
 
@@ -18,7 +17,7 @@ pub fn rebuild(
     environment: &Environment,
     voice: Voice,
 ) -> Result<ExitCode, Error> {
-    let config = settings(&args.common, environment)?;
+    let config = args.common.settings(environment)?;
     let (root, took) = upkeep::rebuild(environment, &config)?;
     if args.json {
         out::line(

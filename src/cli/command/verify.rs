@@ -8,14 +8,13 @@ use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::upkeep;
 use crate::cli::args::StoreOnly;
-use crate::cli::dispatch::settings;
 use crate::cli::exit;
 use crate::cli::out;
 use crate::cli::words::Voice;
 
 /// Checks and tells; damage and records that differ end in the store's exit code.
 pub fn run(args: &StoreOnly, environment: &Environment, voice: Voice) -> Result<ExitCode, Error> {
-    let config = settings(&args.common, environment)?;
+    let config = args.common.settings(environment)?;
     let (root, report) = upkeep::verify(environment, &config)?;
     let damaged: Vec<String> =
         report.damaged.iter().map(|(blob, reason)| format!("object {blob} : {reason}")).collect();

@@ -10,85 +10,125 @@ use crate::pool::Buffer;
 use crate::value::grid::Grid;
 use crate::value::volume::Volume;
 
+/// Rows of one task.
+const ROWS: usize = 16;
+
 /// Returns at each voxel the root of the sum of squared central differences, per mm.
 ///
 /// Behind the edge the edge's voxel is repeated; an axis of one voxel adds nothing. In f64, rounded
 /// once; what is no number is the one NaN.
 pub fn magnitude(grid: &Arc<Grid>, voxels: &[f32]) -> Volume {
     let [nx, ny, nz] = grid.shape();
-    let spacing = grid.spacing();
+    let mut steps = [1.0; 3];
+    for (step, spacing) in steps.iter_mut().zip(grid.spacing()) {
+        *step = 2.0 * spacing;
+    }
+    let inverse = steps.map(f64::recip);
+    // Dividing by a power of two is multiplying by its inverse, bit for bit.
+    let powers = steps.iter().chain(&inverse).all(|v| v.is_normal() && v.to_bits() << 12 == 0);
+    let none = vec![0.0; nx];
     let mut out = Buffer::take(voxels.len());
-    out.par_chunks_mut(nx).enumerate().for_each(|(at, out)| {
-        let (y, z) = (at % ny, at / ny);
-        let row = |y: usize, z: usize| &voxels[(z * ny + y) * nx..][..nx];
-        let mut pairs = Vec::with_capacity(2);
-        if ny > 1 {
-            pairs.push((row((y + 1).min(ny - 1), z), row(y.max(1) - 1, z), 2.0 * spacing[1]));
+    out.par_chunks_mut(nx * ROWS).enumerate().for_each(|(task, out)| {
+        let rows = Rows { voxels, shape: [nx, ny, nz], none: &none, first: task * ROWS, out };
+        if powers {
+            widest(Each { rows, slope: Times(inverse) });
+        } else {
+            widest(Each { rows, slope: Over(steps) });
         }
-        if nz > 1 {
-            pairs.push((row(y, (z + 1).min(nz - 1)), row(y, z.max(1) - 1), 2.0 * spacing[2]));
-        }
-        widest(Row { voxels: row(y, z), step: 2.0 * spacing[0], pairs: &pairs, out });
     });
     Volume::f32(grid.clone(), out)
 }
 
-struct Row<'a> {
+/// How a difference becomes a slope.
+trait Slope: Copy {
+    fn of(self, axis: usize, difference: f64) -> f64;
+}
+
+#[derive(Clone, Copy)]
+struct Over([f64; 3]);
+
+impl Slope for Over {
+    #[inline(always)]
+    fn of(self, axis: usize, difference: f64) -> f64 {
+        difference / self.0[axis]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Times([f64; 3]);
+
+impl Slope for Times {
+    #[inline(always)]
+    fn of(self, axis: usize, difference: f64) -> f64 {
+        difference * self.0[axis]
+    }
+}
+
+/// Some rows, one behind the other.
+struct Rows<'a> {
     voxels: &'a [f32],
-    /// Twice the spacing along x.
-    step: f64,
-    /// Rows after and before along the other axes, and twice the spacing there.
-    pairs: &'a [(&'a [f32], &'a [f32], f64)],
+    shape: [usize; 3],
+    /// A row of zeros: what stands before and after along an axis of one voxel.
+    none: &'a [f32],
+    first: usize,
     out: &'a mut [f32],
 }
 
-impl Task for Row<'_> {
+struct Each<'a, S> {
+    rows: Rows<'a>,
+    slope: S,
+}
+
+impl<S: Slope> Task for Each<'_, S> {
     type Out = ();
 
     #[inline(always)]
     fn run(self) {
-        let nx = self.voxels.len();
-        let mut sums = [0.0f64; 256];
-        for from in (0..nx).step_by(sums.len()) {
-            let sums = &mut sums[..(nx - from).min(256)];
-            if nx > 1 {
-                let difference = |after: usize, before: usize| {
-                    (f64::from(self.voxels[after]) - f64::from(self.voxels[before])) / self.step
-                };
-                // The ends are done apart, so that the middle has no branch.
-                let middle = from.max(1)..(from + sums.len()).min(nx - 1);
-                if middle.start < middle.end {
-                    let after = &self.voxels[middle.start + 1..=middle.end];
-                    let before = &self.voxels[middle.start - 1..middle.end - 1];
-                    let sums = &mut sums[middle.start - from..middle.end - from];
-                    for ((sum, after), before) in sums.iter_mut().zip(after).zip(before) {
-                        let slope = (f64::from(*after) - f64::from(*before)) / self.step;
-                        *sum = slope * slope;
-                    }
-                }
-                if from == 0 {
-                    let slope = difference(1, 0);
-                    sums[0] = slope * slope;
-                }
-                if from + sums.len() == nx {
-                    let slope = difference(nx - 1, nx - 2);
-                    sums[nx - 1 - from] = slope * slope;
-                }
-            } else {
-                sums.fill(0.0);
+        let Self { rows: Rows { voxels, shape: [nx, ny, nz], none, first, out }, slope } = self;
+        for (at, out) in out.chunks_exact_mut(nx).enumerate() {
+            let (y, z) = ((first + at) % ny, (first + at) / ny);
+            let here = if nx > 1 { row(voxels, nx, z * ny + y) } else { none };
+            let (mut south, mut north, mut above, mut below) = (none, none, none, none);
+            if ny > 1 {
+                south = row(voxels, nx, z * ny + (y + 1).min(ny - 1));
+                north = row(voxels, nx, z * ny + y.max(1) - 1);
             }
-            for (after, before, step) in self.pairs {
-                let (after, before) = (&after[from..], &before[from..]);
-                for ((sum, after), before) in sums.iter_mut().zip(after).zip(before) {
-                    let slope = (f64::from(*after) - f64::from(*before)) / step;
-                    *sum += slope * slope;
-                }
+            if nz > 1 {
+                above = row(voxels, nx, (z + 1).min(nz - 1) * ny + y);
+                below = row(voxels, nx, (z.max(1) - 1) * ny + y);
             }
-            for (out, sum) in self.out[from..].iter_mut().zip(sums.iter()) {
-                *out = canonical(sum.sqrt() as f32);
+            // The ends are done apart, so that the middle has no branch.
+            for x in [0, nx - 1] {
+                let (after, before) = (here[(x + 1).min(nx - 1)], here[x.max(1) - 1]);
+                let pairs = [(after, before), (south[x], north[x]), (above[x], below[x])];
+                out[x] = length(slope, pairs);
+            }
+            if nx > 2 {
+                let count = nx - 2;
+                let (out, after, before) = (&mut out[1..][..count], &here[2..], &here[..count]);
+                let (south, north) = (&south[1..][..count], &north[1..][..count]);
+                let (above, below) = (&above[1..][..count], &below[1..][..count]);
+                let after = &after[..count];
+                for x in 0..count {
+                    let pairs = [(after[x], before[x]), (south[x], north[x]), (above[x], below[x])];
+                    out[x] = length(slope, pairs);
+                }
             }
         }
     }
+}
+
+#[inline(always)]
+fn row(voxels: &[f32], nx: usize, at: usize) -> &[f32] {
+    &voxels[at * nx..][..nx]
+}
+
+/// Returns the root of the sum of squared slopes.
+#[inline(always)]
+fn length(slope: impl Slope, pairs: [(f32, f32); 3]) -> f32 {
+    let [x, y, z] = pairs.map(|(after, before)| f64::from(after) - f64::from(before));
+    let [x, y, z] = [slope.of(0, x), slope.of(1, y), slope.of(2, z)];
+    canonical((x * x + y * y + z * z).sqrt() as f32)
 }
 
 #[cfg(test)]
