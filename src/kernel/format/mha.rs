@@ -56,8 +56,10 @@ pub fn header(first: &[u8]) -> Result<Raster, Refusal> {
 struct Fields<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Fields<'a> {
+    /// Returns the first field of the first of these names that there is.
     fn one_of(&self, names: &[&str]) -> Option<&'a str> {
-        self.0.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value)
+        let field = |word: &&str| self.0.iter().find(|(name, _)| name == word);
+        names.iter().find_map(field).map(|(_, value)| *value)
     }
 
     fn truth(&self, names: &[&str]) -> bool {
@@ -186,6 +188,8 @@ mod tests {
         let apart = text("BinaryData = True\nElementDataFile = x.raw");
         assert_eq!(header(&apart).unwrap().apart.as_deref(), Some("x.raw"));
         assert_eq!(numbers(read(&[&apart, &[1, 2, 3, 4]]).unwrap()), [1, 2, 3, 4]);
+        let sized = text("ElementSize = 1 9\nElementSpacing = 0.5 2\nElementDataFile = x.raw");
+        assert_eq!(header(&sized).unwrap().grid.spacing(), [0.5, 2.0]);
         let big = text("ElementByteOrderMSB = True\nHeaderSize = -1\nElementDataFile = x.raw");
         assert_eq!(numbers(read(&[&big, &[9, 1, 2, 3, 4]]).unwrap()), [2, 1, 4, 3]);
         let mut digits = text("BinaryData = False\nElementDataFile = LOCAL");

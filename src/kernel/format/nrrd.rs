@@ -49,6 +49,11 @@ impl<'a> Fields<'a> {
     fn one_of(&self, names: &[&str]) -> Option<&'a str> {
         self.0.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| *value)
     }
+
+    /// Returns a field that is one of some known words, which may be written in capitals.
+    fn word(&self, name: &str) -> Option<String> {
+        self.one_of(&[name]).map(str::to_ascii_lowercase)
+    }
 }
 
 fn kind_of(word: &str) -> Option<VoxelType> {
@@ -75,18 +80,18 @@ fn kind_of(word: &str) -> Option<VoxelType> {
     })
 }
 
-/// Which axes of the world are turned to become LPS, by the first letters of the words of `space`.
+/// Which axes of the world are turned to become LPS, by the words of `space`.
 fn signs(space: Option<&str>, d: usize) -> Option<Vec<f64>> {
     Some(match space {
-        Some("right-anterior-superior" | "RAS") => vec![-1.0, -1.0, 1.0],
-        Some("left-anterior-superior" | "LAS") => vec![1.0, -1.0, 1.0],
+        Some("right-anterior-superior" | "ras") => vec![-1.0, -1.0, 1.0],
+        Some("left-anterior-superior" | "las") => vec![1.0, -1.0, 1.0],
         None
         | Some(
             "left-posterior-superior"
-            | "LPS"
+            | "lps"
             | "scanner-xyz"
-            | "3D-right-handed"
-            | "3D-left-handed",
+            | "3d-right-handed"
+            | "3d-left-handed",
         ) => vec![1.0; d],
         Some(_) => return None,
     })
@@ -124,23 +129,19 @@ fn parse(fields: &Fields<'_>, end: usize) -> Result<Option<Raster>, Refusal> {
         .one_of(&["sizes"])
         .map(|text| text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect());
     let Some(sizes) = sizes.filter(|sizes| sizes.len() == axes_of_file) else { return Ok(None) };
-    let Some(kind) = fields.one_of(&["type"]).and_then(kind_of) else { return Ok(None) };
+    let Some(kind) = fields.word("type").and_then(|word| kind_of(&word)) else { return Ok(None) };
 
     // An axis that is not of space comes first, as the components of a colour.
-    let kinds: Vec<&str> = fields
-        .one_of(&["kinds"])
-        .map_or(Vec::new(), |text| text.split_ascii_whitespace().collect());
+    let space = fields.word("space");
+    let kinds = fields.word("kinds").unwrap_or_default();
+    let kinds: Vec<&str> = kinds.split_ascii_whitespace().collect();
     let is_space = |word: &str| matches!(word, "domain" | "space" | "???" | "none");
     let mut directions = match fields.one_of(&["space directions"]) {
         None => None,
         Some(text) => {
-            let known = signs(fields.one_of(&["space"]), 3);
+            let known = signs(space.as_deref(), 3);
             let dimension = fields.one_of(&["space dimension"]).and_then(|word| word.parse().ok());
-            let d = if fields.one_of(&["space"]).is_some() {
-                known.map(|signs| signs.len())
-            } else {
-                dimension
-            };
+            let d = if space.is_some() { known.map(|signs| signs.len()) } else { dimension };
             let Some(d) = d.filter(|d| *d <= 3) else { return Ok(None) };
             let Some(all) = vectors(text, d) else { return Ok(None) };
             if all.len() != axes_of_file {
@@ -166,7 +167,7 @@ fn parse(fields: &Fields<'_>, end: usize) -> Result<Option<Raster>, Refusal> {
     if !(2..=3).contains(&d) {
         return Err(Refusal::with(Code::Dims, &[d as f64]));
     }
-    let Some(signs) = signs(fields.one_of(&["space"]), d) else { return Ok(None) };
+    let Some(signs) = signs(space.as_deref(), d) else { return Ok(None) };
 
     let mm = match fields.one_of(&["space units"]) {
         Some(units) if units.contains("\"um\"") => 0.001,
@@ -207,17 +208,28 @@ fn parse(fields: &Fields<'_>, end: usize) -> Result<Option<Raster>, Refusal> {
         let axes = (0..d)
             .map(|axis| (0..d).map(|row| f64::from(u8::from(row == axis))).collect())
             .collect();
-        let spacing = numbers("spacings", 1.0).iter().map(|x| x.abs()).collect();
-        (axes, spacing, numbers("axis mins", 0.0))
+        let spacing: Vec<f64> = numbers("spacings", 1.0).iter().map(|x| x.abs()).collect();
+        // The least place of an axis is the border of its first voxel, or the middle at a node.
+        let centers = fields.word("centers").or_else(|| fields.word("centerings"));
+        let centers: Vec<&str> =
+            centers.iter().flat_map(|text| text.split_ascii_whitespace()).skip(skipped).collect();
+        let mut origin = numbers("axis mins", 0.0);
+        if fields.one_of(&["axis mins"]).is_some() {
+            for (at, least) in origin.iter_mut().enumerate() {
+                let is_node = centers.get(at) == Some(&"node");
+                *least += if is_node { 0.0 } else { spacing[at] / 2.0 };
+            }
+        }
+        (axes, spacing, origin)
     };
-    let packing = match fields.one_of(&["encoding"]) {
+    let packing = match fields.word("encoding").as_deref() {
         Some("raw") => Packing::Raw,
         Some("gzip" | "gz") => Packing::Gzip,
         Some("ascii" | "text" | "txt") => Packing::Text,
         // Hexadecimal digits and bzip2 are seldom.
         _ => return Ok(None),
     };
-    let order = match fields.one_of(&["endian"]) {
+    let order = match fields.word("endian").as_deref() {
         Some("big") => Order::Big,
         Some("little") => Order::Little,
         None if kind.size() == 1 || packing == Packing::Text => Order::Little,
@@ -347,6 +359,11 @@ mod tests {
         assert_eq!(header(&apart).unwrap().apart.as_deref(), Some("a.raw"));
         let Value::Volume(volume) = read(&[&apart, &[1, 2, 3, 4]]).unwrap().value else { panic!() };
         assert_eq!(volume.voxels.bytes(), [1, 2, 3, 4]);
+        let mins = text(
+            "dimension: 2\nsizes: 2 1\nspacings: 0.5 3\naxis mins: 1 2\ncenters: Cell node\n\
+             encoding: RAW\nendian: Little\ndata file: a.raw",
+        );
+        assert_eq!(header(&mins).unwrap().grid.origin(), [1.25, 2.0]);
         let mut digits = text("dimension: 2\nsizes: 2 1\nencoding: text\nspacings: 0.5 nan\n");
         digits.extend(b"513 7");
         let Value::Volume(volume) = read(&[&digits]).unwrap().value else { panic!() };
