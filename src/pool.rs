@@ -23,6 +23,8 @@ const TOUCHED: usize = 8 << 20;
 const PIECE: usize = 4 << 20;
 /// What the pool keeps at most while nobody uses it.
 const KEPT: usize = 1 << 29;
+/// How the words begin with which a computation ends for which there is no memory.
+pub const NO_MEMORY: &str = "there is no memory for";
 /// Alignment of every block: a cache line, and the widest vector.
 pub const ALIGN: usize = 64;
 
@@ -71,12 +73,12 @@ impl Raw {
                 raw.touch();
                 return raw;
             }
-            std::alloc::handle_alloc_error(Self::layout(size));
+            none_left(size);
         }
         let layout = Self::layout(size);
         // SAFETY: the layout has a size greater than zero, see `class`.
         let start = unsafe { std::alloc::alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else { std::alloc::handle_alloc_error(layout) };
+        let Some(start) = NonNull::new(start) else { none_left(size) };
         Self { start, size }
     }
 
@@ -118,6 +120,13 @@ impl Raw {
             unsafe { std::alloc::dealloc(self.start.as_ptr(), Self::layout(self.size)) };
         }
     }
+}
+
+/// Gives up a computation for which there is no memory, by unwinding: who runs kernels catches it, and
+/// the other computations go on. Nothing is kept of it, for with more memory it has a result.
+fn none_left(size: usize) -> ! {
+    HELD.fetch_sub(size, Ordering::Relaxed);
+    std::panic::resume_unwind(Box::new(format!("{NO_MEMORY} {size} bytes")));
 }
 
 /// Rounds a length up to its size class: at most an eighth is wasted.

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::plan::graph::{NodeIndex, Origin};
 use crate::plan::template::Fault;
+use crate::pool::NO_MEMORY;
 use crate::primitive::refusal::Refusal;
 use crate::store::error::Error as StoreError;
 
@@ -48,8 +49,8 @@ pub enum Failure {
         /// What the system said.
         source: io::Error,
     },
-    /// A kernel panicked, or gave what it must not: a fault of vox.
-    #[error("`{op}` was lost: {message}; this is a fault of vox, please report it")]
+    /// A kernel panicked, or gave what it must not: a fault of vox; or memory ran out.
+    #[error("`{op}` was lost: {message}; {}", advice(message))]
     Lost {
         /// The node.
         node: NodeIndex,
@@ -75,6 +76,15 @@ pub enum Error {
     /// Somebody asked it to stop.
     #[error("stopped")]
     Stopped,
+}
+
+/// What to do about a computation that was lost.
+fn advice(message: &str) -> &'static str {
+    if message.starts_with(NO_MEMORY) {
+        "use fewer threads, smaller images or a larger machine"
+    } else {
+        "this is a fault of vox, please report it"
+    }
 }
 
 impl From<StoreError> for Error {
