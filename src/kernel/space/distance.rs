@@ -104,7 +104,7 @@ struct Scratch<W> {
     row: Vec<W>,
     /// Values at the candidates, 16 lines after 16 lines.
     blocks: Vec<Group<W>>,
-    /// The result of 16 lines.
+    /// The results of 16 lines, or of all, one 16 after the other.
     line: Vec<Group<W>>,
 }
 
@@ -219,7 +219,7 @@ impl<W: Word> LaneTask<W> for Rows<'_, W> {
         let [nx, ny] = self.shape;
         let (candidates, nz) = (self.places.near.len(), self.out.len());
         let scratch = self.scratch;
-        scratch.prepare(nx, candidates, nz);
+        scratch.prepare(nx, candidates, nx.div_ceil(LANES) * nz);
         for (at, near) in self.places.near.iter().enumerate() {
             if *near {
                 let row = (self.places.first + at) * ny + self.y;
@@ -229,36 +229,39 @@ impl<W: Word> LaneTask<W> for Rows<'_, W> {
             }
             scratch.deal(nx, at, candidates);
         }
-        let metric = self.metric;
-        let short = metric.scale == 1.0 && metric.reach < EXACT && !metric.squared;
-        for (block, from) in (0..nx).step_by(LANES).enumerate() {
+        for (block, line) in scratch.line.chunks_exact_mut(nz).enumerate() {
             let values = &scratch.blocks[block * candidates..][..candidates];
             let weight = self.metric.weights[2];
-            least(lanes, values, self.places.first, self.squares, weight, &mut scratch.line);
-            for (z, out) in self.out.iter_mut().enumerate() {
-                let word = self.words[(z * ny + self.y) * self.stride + from / 64] >> (from % 64);
-                let line = &scratch.line[z];
-                let mut mm = [0.0f32; LANES];
-                if short {
-                    for (mm, squared) in mm.iter_mut().zip(line) {
-                        *mm = (squared.wide() as i32 as f32).sqrt();
-                    }
-                } else {
-                    for (mm, squared) in mm.iter_mut().zip(line) {
-                        *mm = self.metric.mm(squared.wide());
-                    }
-                }
-                for (lane, mm) in mm.iter_mut().enumerate() {
-                    let sign = (word as u32 >> lane & 1) << 31;
-                    *mm = f32::from_bits(mm.to_bits() | sign);
-                }
-                let width = LANES.min(nx - from);
-                if width == LANES {
-                    out[from..from + LANES].copy_from_slice(&mm);
-                } else {
-                    out[from..].copy_from_slice(&mm[..width]);
-                }
+            least(lanes, values, self.places.first, self.squares, weight, line);
+        }
+        // Row by row: in groups, the roots would be drawn one by one.
+        for (z, out) in self.out.iter_mut().enumerate() {
+            let groups = scratch.row.as_chunks_mut::<LANES>().0;
+            for (group, line) in groups.iter_mut().zip(scratch.line[z..].iter().step_by(nz)) {
+                *group = *line;
             }
+            let words = &self.words[(z * ny + self.y) * self.stride..][..self.stride];
+            to_mm(&scratch.row[..nx], words, self.metric, out);
+        }
+    }
+}
+
+/// Writes a row's distances from their squares, negative where the mask has its bit.
+#[inline(always)]
+fn to_mm<W: Word>(row: &[W], words: &[u64], metric: &Metric, out: &mut [f32]) {
+    if metric.scale == 1.0 && metric.reach < EXACT && !metric.squared {
+        for (out, squared) in out.iter_mut().zip(row) {
+            *out = (squared.wide() as i32 as f32).sqrt();
+        }
+    } else {
+        for (out, squared) in out.iter_mut().zip(row) {
+            *out = metric.mm(squared.wide());
+        }
+    }
+    for (at, out) in out.chunks_mut(32).enumerate() {
+        let half = (words[at / 2] >> (at % 2 * 32)) as u32;
+        for (lane, mm) in (0..32).zip(out) {
+            *mm = f32::from_bits(mm.to_bits() | (half >> lane & 1) << 31);
         }
     }
 }
