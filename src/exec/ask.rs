@@ -88,7 +88,7 @@ impl Run<'_> {
         let Some(group) = fuse::group(self.plan, last, &count) else { return Ok(None) };
         let ours =
             |node: &NodeIndex| self.schedule.is_unseen(*node) && !self.goal_nodes.contains(node);
-        if !self.context.fusions.has(group.pattern) || !group.inner.iter().all(ours) {
+        if !self.context.fusions.has(&group.pattern) || !group.inner.iter().all(ours) {
             return Ok(None);
         }
         for node in &group.inner {

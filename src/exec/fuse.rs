@@ -3,10 +3,16 @@
 //! Pure: which nodes belong together is a question of the plan alone. What may fuse is decided by
 //! constants of the program, never by the clock, so two machines fuse the same groups.
 
+use std::collections::BTreeMap;
+
+use crate::exec::keep::FUSED_PS;
 use crate::plan::graph::{Arg, NodeIndex, Plan};
-use crate::primitive::fused::Pattern;
+use crate::primitive::fused::{Pattern, Place, Step};
 use crate::value::data::Value;
 use crate::value::kind::Kind;
+
+/// So many operators become one pass at most: each has tiles of its own in the cache.
+const STEPS: usize = 16;
 
 /// Nodes that run as one.
 #[derive(Clone, Debug)]
@@ -29,12 +35,91 @@ impl Group {
             Arg::Literal(_) => None,
         })
     }
+
+    /// Returns about what the group costs for each voxel, in picoseconds.
+    pub fn own_ps(&self, plan: &Plan) -> u64 {
+        let one = |node: &NodeIndex| plan.signature(*node).cost.picoseconds();
+        match self.pattern {
+            Pattern::Voxelwise(_) => one(&self.last) + self.inner.iter().map(one).sum::<u64>(),
+            _ => FUSED_PS,
+        }
+    }
 }
 
 /// Returns the group that ends with `last`, if the nodes in between serve nobody else.
 ///
 /// `consumers` says how often a node stands as an argument of what is wanted, goals included.
 pub fn group(plan: &Plan, last: NodeIndex, consumers: &dyn Fn(NodeIndex) -> u32) -> Option<Group> {
+    thresholded(plan, last, consumers).or_else(|| voxelwise(plan, last, consumers))
+}
+
+/// Returns the operators below `last` that look at one voxel at a time, when that spares an image.
+fn voxelwise(plan: &Plan, last: NodeIndex, consumers: &dyn Fn(NodeIndex) -> u32) -> Option<Group> {
+    if !is_step(plan, last) {
+        return None;
+    }
+    let mut nodes = vec![last];
+    let mut inputs = Vec::new();
+    // Users come before what they use, since arguments have lower places: when a node is taken all
+    // its uses in the group are counted.
+    let mut open: BTreeMap<NodeIndex, u32> = BTreeMap::new();
+    plan.arg_nodes(last).for_each(|dep| *open.entry(dep).or_default() += 1);
+    while let Some((node, uses)) = open.pop_last() {
+        let fits = nodes.len() < STEPS
+            && uses == consumers(node)
+            && is_step(plan, node)
+            && thresholded(plan, node, consumers).is_none();
+        if fits {
+            plan.arg_nodes(node).for_each(|dep| *open.entry(dep).or_default() += 1);
+            nodes.push(node);
+        } else {
+            inputs.push(node);
+        }
+    }
+    if nodes[1..].iter().all(|node| plan.kind(*node) != Kind::Image) {
+        return None;
+    }
+    nodes.reverse();
+    let mut args: Vec<Arg> = inputs.iter().map(|node| Arg::Node(*node)).collect();
+    let mut place = |arg: &Arg| match arg {
+        Arg::Node(node) => match nodes.binary_search(node) {
+            Ok(at) => Place::Step(at),
+            Err(_) => {
+                let at = inputs.iter().position(|input| input == node);
+                Place::Arg(at.expect("what is no step is an input"))
+            }
+        },
+        Arg::Literal(_) => {
+            args.push(arg.clone());
+            Place::Arg(args.len() - 1)
+        }
+    };
+    let step = |node: &NodeIndex| Step {
+        op: plan.signature(*node).name,
+        args: plan.args(*node).iter().map(&mut place).collect(),
+        is_mask: plan.kind(*node) == Kind::Mask,
+    };
+    let steps = nodes.iter().map(step).collect();
+    nodes.pop();
+    Some(Group { pattern: Pattern::Voxelwise(steps), last, inner: nodes, args })
+}
+
+/// Says whether a node can be a step: a voxelwise operator on images and numbers, as far as kinds tell.
+fn is_step(plan: &Plan, node: NodeIndex) -> bool {
+    matches!(plan.kind(node), Kind::Image | Kind::Mask)
+        && plan.signature(node).voxelwise
+        && plan.args(node).iter().all(|arg| match arg {
+            Arg::Node(dep) => matches!(plan.kind(*dep), Kind::Image | Kind::Mask | Kind::Number),
+            Arg::Literal(value) => matches!(value, Value::Number(_)),
+        })
+}
+
+/// Returns the comparison of a distance that ends with `last`.
+fn thresholded(
+    plan: &Plan,
+    last: NodeIndex,
+    consumers: &dyn Fn(NodeIndex) -> u32,
+) -> Option<Group> {
     let strict = match plan.signature(last).name {
         "vox1.lt" => true,
         "vox1.le" => false,
@@ -151,10 +236,67 @@ mod tests {
             let last = node(&mut plan, name, args);
             let counts = counts(&plan);
             let found = group(&plan, last, &|node| counts[node.0 as usize]).unwrap();
-            assert_eq!((found.pattern, found.inner.as_slice()), (pattern, &[dt][..]));
+            assert_eq!((found.pattern.clone(), found.inner.as_slice()), (pattern, &[dt][..]));
             assert_eq!(found.inputs().collect::<Vec<_>>(), [mask]);
             assert!(group(&plan, last, &|_| 2).is_none(), "another consumer of the distance");
         }
+    }
+
+    #[test]
+    fn voxelwise_operators_become_one_pass_up_to_what_others_use() {
+        let mut plan = Plan::new();
+        let mut add = |name, args: &[Arg], kind| {
+            let signature = op(name).voxelwise();
+            Arg::Node(plan.node(&signature, args.to_vec(), None, kind, Origin::default()))
+        };
+        let a = add("toy.a", &[], Kind::Image);
+        let shared = add("toy.neg", std::slice::from_ref(&a), Kind::Image);
+        let twice = add("toy.twice", std::slice::from_ref(&shared), Kind::Image);
+        let square = add("toy.mul", &[twice.clone(), twice], Kind::Image);
+        let bright = add("toy.above", &[square, number(3.0)], Kind::Mask);
+        let other = add("toy.user", &[shared], Kind::Image);
+        let counts = counts(&plan);
+        let node = |arg: &Arg| match arg {
+            Arg::Node(node) => *node,
+            Arg::Literal(_) => panic!("a node"),
+        };
+        let count = |node: NodeIndex| counts[node.0 as usize].max(1);
+        let found = group(&plan, node(&bright), &count).unwrap();
+        let step = |op, args: &[Place], is_mask| Step { op, args: args.to_vec(), is_mask };
+        let steps = vec![
+            step("toy.twice", &[Place::Arg(0)], false),
+            step("toy.mul", &[Place::Step(0), Place::Step(0)], false),
+            step("toy.above", &[Place::Step(1), Place::Arg(1)], true),
+        ];
+        assert_eq!(found.pattern, Pattern::Voxelwise(steps));
+        assert_eq!(found.inner.len(), 2);
+        assert_eq!(found.inputs().collect::<Vec<_>>(), [NodeIndex(1)], "what another user needs");
+        assert!(group(&plan, node(&other), &count).is_none(), "nothing to spare");
+    }
+
+    #[test]
+    fn a_long_chain_is_cut_and_a_thresholded_distance_stays_whole() {
+        let mut plan = Plan::new();
+        let mask = node(&mut plan, "toy.mask", vec![]);
+        let dt = node(&mut plan, "vox1.dt", vec![Arg::Node(mask)]);
+        let kind = Kind::Mask;
+        let args = vec![Arg::Node(dt), number(2.0)];
+        let near = plan.node(&op("vox1.lt").voxelwise(), args, None, kind, Origin::default());
+        let mut last = near;
+        for at in 0..40 {
+            let args = vec![Arg::Node(last), number(f64::from(at))];
+            let add = op("toy.add").voxelwise();
+            last = plan.node(&add, args, None, Kind::Image, Origin::default());
+        }
+        let counts = counts(&plan);
+        let count = |node: NodeIndex| counts[node.0 as usize].max(1);
+        let mut lengths = Vec::new();
+        while let Some(found) = group(&plan, last, &count) {
+            lengths.push(found.inner.len() + 1);
+            last = found.inputs().next().unwrap();
+        }
+        assert_eq!(lengths, [16, 16, 8, 2], "the last is the distance with its comparison");
+        assert_eq!(last, mask);
     }
 
     #[test]
@@ -176,7 +318,7 @@ mod tests {
             let last = node(&mut plan, "vox1.le", args);
             let counts = counts(&plan);
             let found = group(&plan, last, &|node| counts[node.0 as usize]);
-            assert_eq!(found.as_ref().map(|group| group.pattern), pattern);
+            assert_eq!(found.as_ref().map(|group| group.pattern.clone()), pattern);
             if let Some(group) = found {
                 assert_eq!(group.inner, [dt, positive, pdt]);
             }

@@ -191,7 +191,7 @@ impl Job {
             }
             Work::Fused { fusions, pattern, args, after } => {
                 let began = Instant::now();
-                let result = guarded(|| fusions.run(pattern, &args).map_err(Trouble::Refused));
+                let result = guarded(|| fusions.run(&pattern, &args).map_err(Trouble::Refused));
                 let us = began.elapsed().as_micros() as u64;
                 drop(args);
                 ran(node, us, result, after)

@@ -40,17 +40,14 @@ const READ_PS: u64 = 600;
 /// Work above a value must be so many times its hash before the hash is computed for its own sake.
 const WORTH: u64 = 20;
 
-/// Returns about what a node costs by itself, in picoseconds.
-pub fn own_ps(plan: &Plan, node: NodeIndex, fused: bool, voxels: u64) -> u64 {
+/// Returns about what a node costs by itself for each voxel, in picoseconds.
+pub fn own_ps(plan: &Plan, node: NodeIndex) -> u64 {
     let signature = plan.signature(node);
-    let each = if fused {
-        FUSED_PS
-    } else if signature.cost == Cost::File && plan.args(node).is_empty() {
+    if signature.cost == Cost::File && plan.args(node).is_empty() {
         READ_PS
     } else {
         signature.cost.picoseconds()
-    };
-    each.saturating_mul(voxels)
+    }
 }
 
 /// Returns about what a kept value costs whoever wants it again, in picoseconds.

@@ -126,7 +126,7 @@ impl Run<'_> {
         let work = if let Some(group) = self.groups.get(&node) {
             let args = self.arguments(&group.args);
             let fusions = self.context.fusions.clone();
-            Work::Fused { fusions, pattern: group.pattern, args, after }
+            Work::Fused { fusions, pattern: group.pattern.clone(), args, after }
         } else {
             Work::Kernel {
                 registry: self.context.registry.clone(),
@@ -186,7 +186,10 @@ impl Run<'_> {
         };
         let is_idle = is_small || is_on_the_way();
         let above_ps = if is_idle { 0 } else { self.cone.above_ps(self.plan, node) };
-        let own_ps = keep::own_ps(self.plan, node, group.is_some(), 1);
+        let own_ps = match group {
+            Some(group) => group.own_ps(self.plan),
+            None => keep::own_ps(self.plan, node),
+        };
         After { rule, own_ps, voxels, below_ps, above_ps }
     }
 

@@ -150,11 +150,11 @@ fn below(image: &Value, most: f64) -> Result<Value, Refusal> {
 pub(in crate::exec) struct Fusing(pub(in crate::exec) AtomicUsize);
 
 impl Fusions for Fusing {
-    fn has(&self, pattern: Pattern) -> bool {
-        pattern == Pattern::DistanceBelow
+    fn has(&self, pattern: &Pattern) -> bool {
+        *pattern == Pattern::DistanceBelow
     }
 
-    fn run(&self, _: Pattern, args: &[Value]) -> Result<Output, Refusal> {
+    fn run(&self, _: &Pattern, args: &[Value]) -> Result<Output, Refusal> {
         self.0.fetch_add(1, Ordering::Relaxed);
         below(&distance(&args[0])?, number(&args[1])).map(Output::from)
     }

@@ -192,6 +192,8 @@ pub struct Signature {
     pub defaults: &'static [Default],
     /// Is it applied element by element when an argument is a sequence?
     pub elementwise: bool,
+    /// Is each voxel of an image that it gives a function of that voxel of the images it takes?
+    pub voxelwise: bool,
     /// Does a program name it, or is it made by lowering only?
     pub callable: bool,
     /// On what its bits depend.
@@ -218,6 +220,7 @@ impl Signature {
             forms,
             defaults: &[],
             elementwise: false,
+            voxelwise: false,
             callable: true,
             determinism: Determinism::Everywhere,
             cost,
@@ -234,6 +237,12 @@ impl Signature {
     /// Makes it apply element by element to sequences.
     pub const fn elementwise(mut self) -> Self {
         self.elementwise = true;
+        self
+    }
+
+    /// Says that it looks at one voxel of each image at a time.
+    pub const fn voxelwise(mut self) -> Self {
+        self.voxelwise = true;
         self
     }
 

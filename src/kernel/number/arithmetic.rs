@@ -30,7 +30,13 @@ pub fn mul(call: &Call<'_>) -> Result<Output, Refusal> {
 
 /// Divides; with an image, by zero gives `FLT_MAX` whatever the numerator is.
 pub fn div(call: &Call<'_>) -> Result<Output, Refusal> {
-    each_pair(call, |a, b| pair(a, b, |a, b| a / b, |a, b| if b == 0.0 { f32::MAX } else { a / b }))
+    each_pair(call, |a, b| pair(a, b, |a, b| a / b, quotient))
+}
+
+/// The quotient of two voxels.
+#[inline(always)]
+pub fn quotient(a: f32, b: f32) -> f32 {
+    if b == 0.0 { f32::MAX } else { a / b }
 }
 
 /// Multiplies an image by the reciprocal of a number, 1/k in f64 and narrowed once.
@@ -79,7 +85,7 @@ enum Extreme {
 
 /// The greater of two; a NaN gives way, and -0.0 lies below 0.0.
 #[inline(always)]
-fn greater(a: f32, b: f32) -> f32 {
+pub fn greater(a: f32, b: f32) -> f32 {
     // Equal numbers differ in the sign of a zero at most: the positive one is without the bit.
     let equal = f32::from_bits(a.to_bits() & b.to_bits());
     let known = if a > b {
@@ -100,7 +106,7 @@ fn greater(a: f32, b: f32) -> f32 {
 
 /// The lesser of two; a NaN gives way, and -0.0 lies below 0.0.
 #[inline(always)]
-fn lesser(a: f32, b: f32) -> f32 {
+pub fn lesser(a: f32, b: f32) -> f32 {
     let equal = f32::from_bits(a.to_bits() | b.to_bits());
     let known = if a < b {
         a

@@ -76,7 +76,7 @@ pub fn primitives() -> Vec<Plain> {
                 ARITHMETIC,
                 Cost::Pass,
                 "Sum; images voxel by voxel in f32, masks as 0 and 1.",
-            )
+            ).voxelwise()
             .elementwise(),
             arithmetic::add,
         ),
@@ -87,7 +87,7 @@ pub fn primitives() -> Vec<Plain> {
                 ARITHMETIC,
                 Cost::Pass,
                 "Difference; images voxel by voxel in f32, masks as 0 and 1.",
-            )
+            ).voxelwise()
             .elementwise(),
             arithmetic::sub,
         ),
@@ -98,7 +98,7 @@ pub fn primitives() -> Vec<Plain> {
                 ARITHMETIC,
                 Cost::Pass,
                 "Product; images voxel by voxel in f32, masks as 0 and 1.",
-            )
+            ).voxelwise()
             .elementwise(),
             arithmetic::mul,
         ),
@@ -109,7 +109,7 @@ pub fn primitives() -> Vec<Plain> {
                 ARITHMETIC,
                 Cost::Pass,
                 "Quotient; of numbers as IEEE has it, of images 3.4028235e38 where the divisor is 0.",
-            )
+            ).voxelwise()
             .elementwise(),
             arithmetic::div,
         ),
@@ -124,12 +124,12 @@ pub fn primitives() -> Vec<Plain> {
             arithmetic::div_vs,
         ),
         plain(
-            Signature::new("vox1.neg", &["a"], SIGN, Cost::Pass, "The sign flipped, of zeros too.")
+            Signature::new("vox1.neg", &["a"], SIGN, Cost::Pass, "The sign flipped, of zeros too.").voxelwise()
                 .elementwise(),
             arithmetic::neg,
         ),
         plain(
-            Signature::new("vox1.abs", &["a"], SIGN, Cost::Pass, "The sign cleared.").elementwise(),
+            Signature::new("vox1.abs", &["a"], SIGN, Cost::Pass, "The sign cleared.").voxelwise().elementwise(),
             arithmetic::abs,
         ),
         plain(
@@ -139,7 +139,7 @@ pub fn primitives() -> Vec<Plain> {
                 EXTREME,
                 Cost::Pass,
                 "Greatest voxel of an image, or the greater of two; NaN gives way, -0.0 is below 0.0.",
-            ),
+            ).voxelwise(),
             arithmetic::max,
         ),
         plain(
@@ -149,7 +149,7 @@ pub fn primitives() -> Vec<Plain> {
                 EXTREME,
                 Cost::Pass,
                 "Least voxel of an image, or the lesser of two; NaN gives way, -0.0 is below 0.0.",
-            ),
+            ).voxelwise(),
             arithmetic::min,
         ),
         plain(
@@ -159,7 +159,7 @@ pub fn primitives() -> Vec<Plain> {
                 ORDER,
                 Cost::Pass,
                 "Where a < b; a number beside an image is narrowed to f32.",
-            )
+            ).voxelwise()
             .elementwise(),
             compare::lt,
         ),
@@ -170,7 +170,7 @@ pub fn primitives() -> Vec<Plain> {
                 ORDER,
                 Cost::Pass,
                 "Where a <= b; a number beside an image is narrowed to f32.",
-            )
+            ).voxelwise()
             .elementwise(),
             compare::le,
         ),
@@ -181,7 +181,7 @@ pub fn primitives() -> Vec<Plain> {
                 EQUALITY,
                 Cost::Pass,
                 "Where a equals b; NaN equals nothing, -0.0 equals 0.0.",
-            )
+            ).voxelwise()
             .elementwise(),
             compare::eq,
         ),
@@ -192,7 +192,7 @@ pub fn primitives() -> Vec<Plain> {
                 EQUALITY,
                 Cost::Pass,
                 "Where a does not equal b; NaN equals nothing.",
-            )
+            ).voxelwise()
             .elementwise(),
             compare::ne,
         ),
@@ -203,21 +203,21 @@ pub fn primitives() -> Vec<Plain> {
                 const { &[Form::new(&[Number, Number, Volume], Kind::Mask)] },
                 Cost::Pass,
                 "Where lo <= image <= hi, both narrowed to f32; refused when lo > hi.",
-            ),
+            ).voxelwise(),
             compare::between,
         ),
         plain(
-            Signature::new("vox1.and", pair, LOGIC, Cost::Bits, "Where both are true.")
+            Signature::new("vox1.and", pair, LOGIC, Cost::Bits, "Where both are true.").voxelwise()
                 .elementwise(),
             logic::and,
         ),
         plain(
-            Signature::new("vox1.or", pair, LOGIC, Cost::Bits, "Where one or both are true.")
+            Signature::new("vox1.or", pair, LOGIC, Cost::Bits, "Where one or both are true.").voxelwise()
                 .elementwise(),
             logic::or,
         ),
         plain(
-            Signature::new("vox1.not", &["a"], NOT, Cost::Bits, "Where a is not true.")
+            Signature::new("vox1.not", &["a"], NOT, Cost::Bits, "Where a is not true.").voxelwise()
                 .elementwise(),
             logic::not,
         ),
@@ -233,7 +233,7 @@ pub fn primitives() -> Vec<Plain> {
                 },
                 Cost::Pass,
                 "The image where the mask is true, 0.0 elsewhere, whatever lies there.",
-            ),
+            ).voxelwise(),
             select::mask,
         ),
         plain(
@@ -384,7 +384,7 @@ pub fn primitives() -> Vec<Plain> {
                 CHANNEL,
                 Cost::Pass,
                 "0.2126 R + (0.7152 G + 0.0722 B) of a colour image; a number image as f32.",
-            ),
+            ).voxelwise(),
             colour::intensity,
         ),
         plain(

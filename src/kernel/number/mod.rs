@@ -2,11 +2,13 @@
 //!
 //! Read [`source`] (images as f32), [`sweep`] (one pass in tasks of fixed size) and [`operand`] (what
 //! may stand beside an infix operator, and sequences) first; then the operators: [`arithmetic`],
-//! [`compare`], [`logic`], [`select`], [`base`], [`colour`], [`measure`], [`percentiles`], [`otsu`].
+//! [`compare`], [`logic`], [`select`], [`base`], [`colour`], [`measure`], [`percentiles`], [`otsu`];
+//! [`chain`] runs several of them in one pass.
 //! [`list`] is what they say of themselves. Below them lie [`simd`], [`gather`] and [`exact`].
 
 pub mod arithmetic;
 pub mod base;
+pub mod chain;
 pub mod colour;
 pub mod compare;
 pub mod exact;

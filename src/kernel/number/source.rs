@@ -4,6 +4,7 @@
 //! converted where it is used, while it is in the cache.
 #![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::each_voxel_type;
@@ -70,6 +71,11 @@ impl Cut {
         self.task_rows() * self.nx
     }
 
+    /// Returns the most voxels that a piece has.
+    pub fn piece_voxels(&self) -> usize {
+        if self.nx > PIECE { PIECE } else { self.piece_rows * self.nx }
+    }
+
     /// Returns the mask words of one task.
     pub fn task_words(&self) -> usize {
         self.task_rows() * self.words
@@ -100,6 +106,14 @@ impl Cut {
 }
 
 impl Piece {
+    /// Returns where the piece's words lie in a mask.
+    #[inline(always)]
+    pub fn words(self) -> Range<usize> {
+        let first = self.row * self.words + self.x / 64;
+        let rows = self.len.div_ceil(self.nx);
+        first..first + (rows - 1) * self.words + self.len.min(self.nx).div_ceil(64)
+    }
+
     /// Visits the rows of the piece: offset of the first voxel in the piece, count of voxels, and the
     /// first mask word in the image.
     #[inline(always)]
@@ -137,6 +151,14 @@ impl<'a> Source<'a> {
                 volume.voxels,
                 Voxels::U8(_) | Voxels::I8(_) | Voxels::U16(_) | Voxels::I16(_) | Voxels::F32(_)
             ),
+        }
+    }
+
+    /// Returns the voxels, if they lie in memory as f32.
+    pub fn plain(self) -> Option<&'a [f32]> {
+        match self {
+            Self::Volume(Volume { voxels: Voxels::F32(voxels), .. }) => Some(voxels),
+            _ => None,
         }
     }
 

@@ -56,11 +56,20 @@ pub fn fill(
     grid: &Arc<Grid>,
     fill: impl Fn(Piece, &mut [f32], &mut [Vec<f32>; 3]) -> u64 + Sync,
 ) -> (Volume, u64) {
+    scan(grid, || [Vec::new(), Vec::new(), Vec::new()], fill)
+}
+
+/// The same with scratch space of any kind, made once for each task.
+pub fn scan<S>(
+    grid: &Arc<Grid>,
+    scratch: impl Fn() -> S + Sync,
+    fill: impl Fn(Piece, &mut [f32], &mut S) -> u64 + Sync,
+) -> (Volume, u64) {
     let cut = Cut::of(grid);
     let mut out = Buffer::take(grid.voxels());
     let rounded = tasks(&mut out, cut.task_voxels(), |task, out| {
         let first = task * cut.task_voxels();
-        let mut scratch = [Vec::new(), Vec::new(), Vec::new()];
+        let mut scratch = scratch();
         cut.pieces(task)
             .map(|piece| {
                 let at = piece.start - first;
