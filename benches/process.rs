@@ -1,7 +1,7 @@
 //! Milliseconds of whole processes of `vox`, beside a yardstick measured in the same run.
 //!
 //! `cargo bench --bench process [-- word]`: `start` (`vox --version`), `cold` (the demo's method on a
-//! head of 240x240x155 voxels into a new store), `edit` (then with another threshold), `warm` (the
+//! head of 240x240x155 voxels into a new store), `cohort` (the same on ten such heads), `edit` (then with another threshold), `warm` (the
 //! same again), `nodes` (10,000 scalar nodes above one image, all kept, into a new store, and into one
 //! of 500,000 results). Files go to a new folder below the system's temporary one (`TMPDIR`).
 //! The yardstick is SHA-256 over 35.7 MB on one core. `cpu` is user and system
@@ -36,6 +36,9 @@ fn main() {
     }
     if ["cold", "edit", "warm"].iter().any(|name| is_wanted(name)) {
         bench.head();
+    }
+    if is_wanted("cohort") {
+        bench.cohort();
     }
     if is_wanted("nodes") {
         bench.nodes();
@@ -94,6 +97,20 @@ impl Bench {
         });
         vox(&call);
         self.tell("warm: the same again", 1, &mut || vox(&call));
+    }
+
+    fn cohort(&self) {
+        let (head, store, out) = (self.at("heads"), self.at("cohort"), self.at("outs"));
+        vox(&["demo", &head, "--size", "240x240x155", "--cases", "10", "--no-run"]);
+        let (program, cases) = (format!("{head}/lesion.imgql"), format!("{head}/cases"));
+        let call = ["run", &program, "--cases", &cases, "-o", &out, "-q", "--store", &store];
+        self.tell("cohort of 10 heads, cold, stored", 10, &mut || {
+            remove(&store);
+            remove(&out);
+            vox(&call)
+        });
+        println!("{:34} {:9.0} MB", "its peak memory", peak_mb());
+        self.tell("the cohort again", 10, &mut || vox(&call));
     }
 
     fn nodes(&self) {

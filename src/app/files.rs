@@ -5,7 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::app::listing;
 use crate::exec::inputs::{Content, Inputs};
@@ -23,6 +25,8 @@ pub struct Disk {
     rehash: bool,
     /// Two questions about one path get one answer.
     known: Mutex<HashMap<PathBuf, Result<Found, FileError>>>,
+    /// Nanoseconds spent on looking.
+    took: AtomicU64,
 }
 
 impl Disk {
@@ -30,7 +34,19 @@ impl Disk {
     ///
     /// With `rehash` the memo is not asked.
     pub fn new(store: Arc<Store>, inputs: Arc<Inputs>, cwd: &Path, rehash: bool) -> Self {
-        Self { store, inputs, cwd: cwd.to_owned(), rehash, known: Mutex::default() }
+        Self {
+            store,
+            inputs,
+            cwd: cwd.to_owned(),
+            rehash,
+            known: Mutex::default(),
+            took: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns how long reading and hashing files has taken.
+    pub fn took(&self) -> Duration {
+        Duration::from_nanos(self.took.load(Ordering::Relaxed))
     }
 
     fn look(&self, path: &Path) -> Result<Found, FileError> {
@@ -120,7 +136,9 @@ impl Files for Disk {
         if let Some(found) = known().get(path) {
             return found.clone();
         }
+        let began = Instant::now();
         let found = self.look(path);
+        self.took.fetch_add(began.elapsed().as_nanos() as u64, Ordering::Relaxed);
         known().entry(path.to_owned()).or_insert(found).clone()
     }
 

@@ -57,6 +57,8 @@ pub struct Answer {
     pub report: Report,
     /// What planning took: lowering, and reading and hashing input files.
     pub planning: Duration,
+    /// How much of that was reading and hashing input files.
+    pub reading: Duration,
     /// Warnings and notes of lowering.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that diagnostics and origins talk about.
@@ -139,7 +141,9 @@ pub fn run(
         let began = Instant::now();
         let request = request(context, spec, case);
         let output = request.output.clone();
-        let lowered = plan(context, spec, request, Arc::new(disk))?;
+        let disk = Arc::new(disk);
+        let lowered = plan(context, spec, request, disk.clone())?;
+        let reading = disk.took();
         let planning = began.elapsed();
         listener.lowered(&lowered.diagnostics, &lowered.sources);
         let mut plan = lowered.plan.expect("what has no plan is an error");
@@ -161,6 +165,7 @@ pub fn run(
                     goals,
                     report,
                     planning,
+                    reading,
                     diagnostics: lowered.diagnostics,
                     sources: lowered.sources,
                 });

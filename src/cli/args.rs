@@ -180,7 +180,7 @@ pub struct Run {
     /// Write a JSON object with all nodes that ran
     #[arg(long, value_name = "FILE", help_heading = "What is told")]
     pub report: Option<PathBuf>,
-    /// Say where the time went: for each operator, and besides
+    /// Say where the time and the memory went: for each operator, and besides
     #[arg(long, help_heading = "What is told")]
     pub profile: bool,
     /// What most commands take.

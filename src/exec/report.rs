@@ -20,6 +20,8 @@ pub struct Ran {
     pub us: u64,
     /// About how many bytes its value has; none when it left no value.
     pub bytes: u64,
+    /// How many bytes its value took in memory; none of what was fused away.
+    pub made: u64,
     /// Was it claimed?
     pub claimed: bool,
     /// Why it ran.

@@ -73,7 +73,7 @@ impl Run<'_> {
             .map(|warning| receipt::Warning { code: warning.code.to_owned(), count: warning.count })
             .collect();
         let kept = small.is_some() || encoded.is_some();
-        self.ran(node, us, if kept { bytes } else { 0 })?;
+        self.ran(node, us, if kept { bytes } else { 0 }, bytes)?;
         self.record(node, us, small, encoded, name, warn)?;
         self.reader_settled(node);
         self.schedule.done(self.plan, node, name, voxels, bytes);
@@ -81,24 +81,23 @@ impl Run<'_> {
     }
 
     /// Counts a node that ran, and those that were fused into it.
-    fn ran(&mut self, node: NodeIndex, us: u64, bytes: u64) -> Result<(), Error> {
+    fn ran(&mut self, node: NodeIndex, us: u64, bytes: u64, made: u64) -> Result<(), Error> {
         let claimed = self.claims.contains_key(&node);
         let inner = self.groups.get(&node).map(|group| group.inner.clone()).unwrap_or_default();
         for node in inner {
-            self.tell_ran(node, 0, 0, false)?;
+            self.tell_ran(node, [0; 3], false)?;
             if !self.fact(node).recorded {
                 // The last of the group has the time of all.
                 self.write_def(node, 0)?;
             }
         }
-        self.tell_ran(node, us, bytes, claimed)
+        self.tell_ran(node, [us, bytes, made], claimed)
     }
 
     fn tell_ran(
         &mut self,
         node: NodeIndex,
-        us: u64,
-        bytes: u64,
+        [us, bytes, made]: [u64; 3],
         claimed: bool,
     ) -> Result<(), Error> {
         let why = self.reason(node)?;
@@ -109,7 +108,7 @@ impl Run<'_> {
             return Ok(());
         }
         let (id, op) = (self.plan.id(node), self.plan.signature(node).name);
-        let ran = Ran { index: node, node: id, op, us, bytes, claimed, why };
+        let ran = Ran { index: node, node: id, op, us, bytes, made, claimed, why };
         self.sink.event(Event::Node(&ran));
         self.report.ran(ran);
         Ok(())
@@ -275,7 +274,7 @@ impl Run<'_> {
         match trouble {
             Trouble::Refused(refusal) => {
                 if !self.schedule.is_forced(node) {
-                    self.ran(node, us, 0)?;
+                    self.ran(node, us, 0, 0)?;
                     let outcome = refused(&refusal);
                     let definition = self.definition(node);
                     let receipt = Receipt { node: self.plan.id(node), definition, outcome };

@@ -46,6 +46,24 @@ fn a_row_a_case_in_the_order_of_their_names() {
 }
 
 #[test]
+fn a_profile_adds_up_all_cases() {
+    let desk = Desk::demo(2);
+    let said = desk.vox("run lesion.imgql --cases cases -o out --profile").ok();
+    let row = |op: &str| {
+        let line = said.err.lines().find(|line| line.starts_with(op)).unwrap();
+        line[34..].split_whitespace().map(|word| word.parse().unwrap()).collect::<Vec<f64>>()
+    };
+    let [nodes, ms, each, made, kept] = row("vox1.crossCorrelation")[..] else { panic!("five") };
+    assert!(nodes == 2.0 && ms > 0.0 && each > 0.0, "{}", said.err);
+    assert!((made - 2.0 * each).abs() < 0.2 && kept <= made, "{}", said.err);
+    assert_eq!(row("cases"), [2.0]);
+    let alone = "run lesion.imgql --in flair=cases/case-1/case-1_flair.nii.gz \
+        --in seg=cases/case-1/case-1_seg.nii.gz -o one --profile";
+    let said = desk.vox(alone).ok().says("most memory of values at once");
+    assert!(!said.err.contains("vox1."), "nothing ran: {}", said.err);
+}
+
+#[test]
 fn tables_are_of_the_form_that_their_suffix_says() {
     let desk = Desk::demo(2);
     desk.write("p.imgql", "load flair\nprint \"a,b\" max(flair)\nprint \"say \\\"x\\\"\" \"one, \\\"two\\\"\"\nprint \"t\" \"a\tb\"\n");

@@ -17,7 +17,7 @@ use crate::app::outputs;
 use crate::app::run::{self, Answer, Listener, Spec};
 use crate::app::table::{self, Style};
 use crate::cli::args::{DialectWord, KeepWord, Run};
-use crate::cli::command::profile;
+use crate::cli::command::profile::Profile;
 use crate::cli::exit;
 use crate::cli::failure;
 use crate::cli::json as shape;
@@ -162,7 +162,9 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
     }
     out::flush();
     if how.args.profile {
-        profile::tell(&answer);
+        let mut profile = Profile::default();
+        profile.add(&answer);
+        profile.tell();
     }
     last_line(&answer.report, how.voice);
     Ok(answer.failure().map_or(ExitCode::SUCCESS, exit::exit))
@@ -238,6 +240,7 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     let mut failed = 0usize;
     let mut fatal = None;
     let mut kept = Vec::new();
+    let mut profile = Profile::default();
     let mut unwritten = None;
     let listen = |case: &Case| -> Box<dyn Listener> {
         Box::new(Teller {
@@ -270,6 +273,7 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
                 }
                 ok = answer.failure().is_none();
                 add(&mut total, &answer.report);
+                profile.add(&answer);
                 kept.push((name.clone(), answer));
             }
             Err(error) => {
@@ -306,6 +310,9 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
         out::line(&json!({"event": "end", "counts": shape::counts(&total)}).to_string());
     }
     out::flush();
+    if how.args.profile {
+        profile.tell();
+    }
     if let Some(error) = fatal.or(unwritten) {
         return Err(error);
     }
