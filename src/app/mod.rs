@@ -1,7 +1,8 @@
 //! Joins the parts and hands out plain structs.
 //!
 //! Read [`context`] (the parts), [`run`] (one case) and [`cohort`] (many), then what they stand on:
-//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`]. [`demo`] is a
+//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`]. [`init`] and
+//! [`upkeep`] are for a store as a whole. [`demo`] is a
 //! small cohort to try all this with. It may import every room below; it prints nothing.
 
 pub mod cases;
@@ -13,6 +14,7 @@ pub mod environment;
 pub mod error;
 pub mod files;
 pub mod fusions;
+pub mod init;
 pub mod listing;
 pub mod outputs;
 pub mod run;

@@ -37,6 +37,8 @@ pub enum Command {
     Run(Box<Run>),
     /// Write a small cohort, run a method over it and show what came out
     Demo(Demo),
+    /// Make a store in a folder, for yourself or for a group
+    Init(Init),
     /// Check every file of the store: names, frames, canonical form, chains
     Verify(StoreOnly),
     /// Work on the index, a cache that can always be made again
@@ -224,6 +226,37 @@ pub struct StoreOnly {
     /// What most commands take.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// `vox init`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  vox init study                      everything run below study/ keeps its results in study/.vox
+  vox init --shared group /data/lab   the group of /data/lab/.vox reads, writes and cleans it together
+The shared store has the group of /data/lab if that folder is set-group-id, else yours; before its first
+use, `chgrp -R GROUP /data/lab/.vox` gives it another one. Others of the group name it with --store, or
+list it in `safe_stores`: a store of another user that is only found by looking upwards is not used.")]
+pub struct Init {
+    /// The folder in which `.vox` is made [default: the working directory]
+    #[arg(value_name = "DIR", conflicts_with = "store")]
+    pub folder: Option<PathBuf>,
+    /// Who else may write it
+    #[arg(long, value_name = "WHO")]
+    pub shared: Option<Sharing>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// What most commands take.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Who may write a store besides its maker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Sharing {
+    /// The group of the folder
+    Group,
 }
 
 /// `vox index`.

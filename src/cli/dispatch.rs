@@ -33,6 +33,7 @@ pub fn main() -> ExitCode {
     let done = match &cli.command {
         Command::Run(args) => command::run::run(args, environment, voice),
         Command::Demo(args) => command::demo::run(args, environment, voice),
+        Command::Init(args) => command::init::run(args, &environment, voice),
         Command::Verify(args) => command::verify::run(args, &environment, voice),
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => command::index::rebuild(args, &environment, voice),
@@ -61,6 +62,7 @@ fn common(command: &Command) -> &Common {
     match command {
         Command::Run(args) => &args.common,
         Command::Demo(args) => &args.common,
+        Command::Init(args) => &args.common,
         Command::Verify(args) | Command::Config(args) => &args.common,
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => &args.common,

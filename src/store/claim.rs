@@ -4,7 +4,7 @@
 //! receipt. So a lock that vanishes with its owner is enough, and nobody trusts another's clock.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -134,13 +134,7 @@ impl Files {
     fn lock(&self, node: NodeId, holder: &Holder) -> Result<Result<File, Holder>, Error> {
         let path = self.path(node, "lock");
         loop {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)
-                .map_err(io_error("open", &path))?;
+            let mut file = lock::open(&path).map_err(io_error("open", &path))?;
             if !lock::try_lock(&file).map_err(io_error("lock", &path))? {
                 let mut text = String::new();
                 // What cannot be read names nobody, and is somebody's all the same.
@@ -189,7 +183,7 @@ impl Claims for Files {
 
     fn want(&self, node: NodeId) -> Result<(), Error> {
         let path = self.path(node, "wait");
-        File::create(&path).map(drop).map_err(io_error("create", &path))
+        lock::open(&path).map(drop).map_err(io_error("create", &path))
     }
 
     fn wanted(&self, node: NodeId) -> bool {

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use crate::store::object::share;
+
 /// A lock; dropped, it is given back.
 #[must_use = "a dropped lock is given back"]
 #[derive(Debug)]
@@ -65,9 +67,27 @@ pub fn sealing(local: &Path) -> io::Result<Lock> {
     Ok(lock)
 }
 
-/// Opens a lock file, made when it is missing and never removed.
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).open(path)
+/// Opens a file to be locked or written, made when it is missing; in a shared folder for its group.
+pub fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    match options.create_new(true).mode(0o644).open(path) {
+        Ok(file) => {
+            if let Some(folder) = path.parent() {
+                share::settle(folder, &file, share::OWNED)?;
+            }
+            Ok(file)
+        }
+        // Somebody else made it meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! [`fault`] (counts the steps that reach the disk). Above them: [`place`] (where a store is),
 //! [`open`] (the handle), [`writer`] (who writes), [`lookup`] (node to receipt to bytes), [`claim`]
 //! (whose turn it is), [`entry`], [`commit`], [`item`] and [`seal`] (results on their way to the disk), [`memo`] (files
-//! outside), [`runs`] (what is going on), [`verify`] (everything checked again), [`error`].
+//! outside), [`runs`] (what is going on), [`verify`] (everything checked again), [`watch`] (what others
+//! bring meanwhile), [`error`].
 //!
 //! Imports `id`, `canon` and `pool`. The store never looks into a value. The order of writing is
 //! object, record, row, acknowledgement: a crash between two of them leaves garbage, never a lie.
@@ -27,4 +28,5 @@ pub mod place;
 pub mod runs;
 pub mod seal;
 pub mod verify;
+pub mod watch;
 pub mod writer;

@@ -24,6 +24,7 @@ use crate::store::object::layout::{Layout, WriterId};
 use crate::store::object::memory::Memory;
 use crate::store::object::objects::Objects;
 use crate::store::object::proof::Proof;
+use crate::store::object::share;
 use crate::store::object::tree::Tree;
 use crate::store::place::{self, Environment, Place};
 use crate::store::runs::Live;
@@ -146,7 +147,7 @@ impl Store {
         let mut own = Vec::new();
         if !read_only {
             for folder in [layout.claims(), layout.runs(), layout.quarantine()] {
-                fs::create_dir_all(&folder).map_err(io_error("create", &folder))?;
+                share::create(&folder).map_err(io_error("create", &folder))?;
             }
             index = Arc::new(Sqlite::open(&layout.index(), journal)?);
             if shared {
@@ -399,7 +400,7 @@ fn settle(layout: &Layout, place: &Place, read_only: bool) -> Result<(String, bo
         }
         return Err(Error::ReadOnly { path: root.to_owned() });
     }
-    fs::create_dir_all(layout.local()).map_err(io_error("create", layout.local()))?;
+    share::create(layout.local()).map_err(io_error("create", layout.local()))?;
     let lock = layout.log_lock();
     let lock = Lock::exclusive(&lock).map_err(io_error("lock", &lock))?;
     if let Some(settings) = settings(&layout.settings())? {

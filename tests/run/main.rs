@@ -2,15 +2,17 @@
 //!
 //! Read [`desk`] first: a folder of its own for each test, and `vox` run in it.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests; a skipped one says so")]
 
 mod cohort;
+mod copies;
 mod demo;
 mod desk;
 mod inputs;
 mod kill;
 mod pair;
 mod refused;
+mod shared;
 mod single;
 mod store;
 mod words;

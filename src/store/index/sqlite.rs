@@ -19,7 +19,7 @@ use crate::store::index::column::{digest, object_row, proof, segment_row, spot, 
 use crate::store::index::error::Error;
 use crate::store::index::schema;
 use crate::store::index::tell;
-use crate::store::lock::Lock;
+use crate::store::lock::{Lock, open};
 
 /// Whether the database may use a write-ahead log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -424,6 +424,11 @@ fn try_connect(path: &Path, journal: Journal) -> Result<Open, Error> {
     let is_made = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
     let mut lock = lock(path, if is_made { Lock::shared } else { Lock::exclusive })?;
     let sql = |source| Error::Sql { path: path.to_owned(), source };
+    if !is_made {
+        // The library gives what it makes the rights of whoever comes first; its other files get
+        // those of this one.
+        open(path).map_err(|source| Error::Io { verb: "create", path: path.to_owned(), source })?;
+    }
     let connection = Connection::open(path).map_err(sql)?;
     schema::set(&connection, journal == Journal::Wal).map_err(sql)?;
     if schema::is_empty(&connection).map_err(sql)? {

@@ -22,7 +22,7 @@ use crate::store::fault;
 use crate::store::object::error::Error;
 use crate::store::object::layout::TEMPORARY;
 use crate::store::object::proof::Proof;
-use crate::store::object::system;
+use crate::store::object::{share, system};
 
 /// Syncs that wait beside each other: 16 took 110 us each where one alone took 764.
 const AT_ONCE: usize = 16;
@@ -32,6 +32,8 @@ const MANY: usize = 64;
 const KEPT_OPEN: u64 = 1 << 20;
 /// Files of at least this many bytes get their room before they are written.
 const RESERVED: u64 = 1 << 16;
+/// For files of at least this many bytes it is asked how much room there is.
+const ASKED: u64 = 1 << 20;
 
 /// Who may write a file once it is there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,12 +75,12 @@ pub fn write(target: &Path, parts: &[impl AsRef<[u8]>], mode: Mode) -> Result<Te
     let mut temporary = match begin(folder, mode) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => {
             fault::step();
-            fs::create_dir_all(folder).map_err(|err| Error::io("create", folder, len, err))?;
+            share::create(folder).map_err(|err| Error::io("create", folder, len, err))?;
             begin(folder, mode).map_err(failed)?
         }
         other => other.map_err(failed)?,
     };
-    reserve(temporary.as_file(), len).map_err(failed)?;
+    reserve(folder, temporary.as_file(), len).map_err(failed)?;
     for part in parts {
         temporary.write_all(part.as_ref()).map_err(failed)?;
     }
@@ -89,23 +91,26 @@ pub fn write(target: &Path, parts: &[impl AsRef<[u8]>], mode: Mode) -> Result<Te
 }
 
 fn begin(folder: &Path, mode: Mode) -> io::Result<tempfile::NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (alone, shared) = match mode {
+        Mode::Fixed => (0o444, 0o444),
+        Mode::Owned => (0o644, share::OWNED),
+    };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".tmp-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(fs::Permissions::from_mode(match mode {
-            Mode::Fixed => 0o444,
-            Mode::Owned => 0o644,
-        }));
-    }
-    #[cfg(not(unix))]
-    let _ = mode;
-    builder.tempfile_in(folder)
+    builder.prefix(".tmp-").permissions(fs::Permissions::from_mode(alone));
+    let file = builder.tempfile_in(folder)?;
+    share::settle(folder, file.as_file(), shared)?;
+    Ok(file)
 }
 
 /// Takes the room for a file, so that a full disk is known before, and the file lies in one piece.
-fn reserve(file: &File, len: u64) -> io::Result<()> {
+///
+/// A large one asks first what there is: an attempt that fails halfway would take the last room from
+/// the log and the index of everybody else.
+fn reserve(folder: &Path, file: &File, len: u64) -> io::Result<()> {
+    if len >= ASKED && fs2::available_space(folder).is_ok_and(|free| free < len) {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
     #[cfg(target_os = "linux")]
     if len >= RESERVED {
         use rustix::io::Errno;
@@ -216,7 +221,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// them may have died before its own sync.
 pub fn make_folder(root: &Path, folder: &Path) -> Result<(), Error> {
     fault::step();
-    fs::create_dir_all(folder).map_err(|err| Error::io("create", folder, 0, err))?;
+    share::create(folder).map_err(|err| Error::io("create", folder, 0, err))?;
     let mut above: Vec<&Path> =
         folder.ancestors().skip(1).take_while(|path| path.starts_with(root)).collect();
     above.reverse();
@@ -236,7 +241,7 @@ pub fn remove(path: &Path) -> Result<bool, Error> {
 /// Moves a file into a folder, out of the way; says whether it was there.
 #[expect(clippy::disallowed_methods, reason = "this is the room that renames")]
 pub fn set_aside(path: &Path, folder: &Path, name: &str) -> Result<bool, Error> {
-    fs::create_dir_all(folder).map_err(|err| Error::io("create", folder, 0, err))?;
+    share::create(folder).map_err(|err| Error::io("create", folder, 0, err))?;
     fault::step();
     match fs::rename(path, folder.join(name)) {
         Ok(()) => Ok(true),

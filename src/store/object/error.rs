@@ -23,14 +23,17 @@ pub enum Error {
     },
     /// The disk, or the user's share of it, is full.
     #[error(
-        "no room for {needed} bytes in `{}`; free some space, or lower `store.max_size` and run `vox gc`",
-        path.display()
+        "the disk is full: {needed} bytes are needed for `{}`{}",
+        path.display(),
+        free.map_or(String::new(), |free| format!(", {free} are free"))
     )]
     Full {
         /// How many bytes were to be written.
         needed: u64,
         /// Into which file or folder.
         path: PathBuf,
+        /// How many there are, as far as the system says.
+        free: Option<u64>,
     },
     /// The object's file does not hold what its name promises.
     #[error("object {id} is damaged: {damage}")]
@@ -48,7 +51,8 @@ impl Error {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::Full { needed, path }
+                let free = path.ancestors().find_map(|path| fs2::available_space(path).ok());
+                Self::Full { needed, path, free }
             }
             _ => Self::Io { verb, path, source },
         }
