@@ -18,6 +18,7 @@ use vox::store::lookup::{Answer, Found};
 use vox::store::object::layout::Layout;
 use vox::store::open::{Notice, Options, Store, Turn};
 use vox::store::place::{Environment, Place};
+use vox::store::watch::Watch;
 
 fn open(root: &Path) -> Arc<Store> {
     open_as(root, "machine")
@@ -309,6 +310,26 @@ fn segments_that_arrive_are_seen_after_a_refresh() {
     answers_everything(&store);
     // The folders changed within the last two seconds, so they are listed again, and nothing is new.
     assert_eq!(store.refresh().unwrap().added, 0);
+}
+
+#[test]
+fn arrivals_are_told_to_whoever_watches() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(there.path());
+    let Some(watch) = Watch::begin(store.layout()) else { panic!("this system cannot watch") };
+    assert!(!watch.came());
+    example(here.path());
+    copy(&here.path().join("objects"), &there.path().join("objects"));
+    let begin = std::time::Instant::now();
+    while !watch.came() {
+        assert!(begin.elapsed().as_secs() < 60, "nothing was told");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // What is told may be the first of many files.
+    while !matches!(store.receipt(node(1)).unwrap(), Answer::Found(_)) {
+        assert!(begin.elapsed().as_secs() < 60, "it is not found");
+        store.refresh().unwrap();
+    }
 }
 
 #[test]

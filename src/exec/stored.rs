@@ -1,7 +1,8 @@
 //! A run's shelf over a store.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::codec::decode::{self, Source};
 use crate::codec::encode::{self, Encoded};
@@ -17,17 +18,36 @@ use crate::store::lookup::{self, Found};
 use crate::store::object::blob::Blob;
 use crate::store::open::{self, Store};
 use crate::store::runs::Live;
+use crate::store::watch::Watch;
 use crate::value::data::Value;
 
 /// A store that runs read and write.
 pub struct Stored {
     store: Arc<Store>,
+    began: Instant,
+    /// Begun by a run that takes long; nothing where the system has no means for it.
+    watch: OnceLock<Option<Watch>>,
 }
+
+/// A run that takes so long looks for what others bring meanwhile.
+const LONG: Duration = Duration::from_secs(1);
 
 impl Stored {
     /// Takes a store. In one that cannot be written a run keeps nothing, and claims nothing.
     pub fn new(store: Arc<Store>) -> Arc<Self> {
-        Arc::new(Self { store })
+        Arc::new(Self { store, began: Instant::now(), watch: OnceLock::new() })
+    }
+
+    /// Takes in what others brought since the watch began.
+    fn look_around(&self) -> Result<(), Error> {
+        if self.watch.get().is_none() && self.began.elapsed() < LONG {
+            return Ok(());
+        }
+        let watch = self.watch.get_or_init(|| Watch::begin(self.store.layout()));
+        if watch.as_ref().is_some_and(Watch::came) {
+            self.store.refresh()?;
+        }
+        Ok(())
     }
 
     fn open(&self, blob: BlobId) -> Result<Option<Value>, Error> {
@@ -93,6 +113,7 @@ impl Shelf for Stored {
     }
 
     fn rest(&self) -> Result<(), Error> {
+        self.look_around()?;
         self.store.rest()
     }
 
