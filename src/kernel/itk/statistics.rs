@@ -4,9 +4,10 @@ use crate::each_voxel_type;
 use crate::kernel::argument::{self, CHUNK};
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
-use crate::kernel::list::samples::Samples;
-use crate::kernel::number::exact::Doubles;
+use crate::kernel::list::samples::{Samples, folded};
+use crate::kernel::number::exact::{Doubles, Many};
 use crate::kernel::number::operand::number;
+use crate::kernel::number::simd;
 use crate::kernel::share;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
@@ -20,17 +21,28 @@ pub fn minimum_maximum(call: &Call<'_>) -> Result<Output, Refusal> {
     Ok(Value::sequence(vec![number(least), number(greatest)]).into())
 }
 
-fn ends<T: Voxel>(voxels: &[T]) -> (f64, f64) {
+/// Returns the least and the greatest voxel, NaN passed over; of nothing else, NaN twice.
+pub fn ends<T: Voxel>(voxels: &[T]) -> (f64, f64) {
+    let wider = |(least, greatest): (T, T), (a, b): (T, T)| (lesser(least, a), greater(greatest, b));
     let of_chunk = |voxels: &[T]| {
-        let mut numbers = voxels.iter().copied().filter(|voxel| voxel.partial_cmp(voxel).is_some());
-        let first = numbers.next()?;
-        Some(numbers.fold((first, first), |(least, greatest), voxel| {
-            (lesser(least, voxel), greater(greatest, voxel))
+        // What is NaN is neither lesser nor greater than the first that is not.
+        let first = *voxels.iter().find(|voxel| voxel.partial_cmp(voxel).is_some())?;
+        Some(simd::widest(|| {
+            // As many at once as a vector has.
+            let (lanes, rest) = voxels.as_chunks::<16>();
+            let mut ends = [(first, first); 16];
+            for lane in lanes {
+                for (end, voxel) in ends.iter_mut().zip(lane) {
+                    *end = wider(*end, (*voxel, *voxel));
+                }
+            }
+            let rest = rest.iter().fold((first, first), |end, voxel| wider(end, (*voxel, *voxel)));
+            ends.into_iter().fold(rest, wider)
         }))
     };
     let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
     let found = share::numbered(chunks.len(), &|at| of_chunk(chunks[at]));
-    let found = found.into_iter().flatten().reduce(|a, b| (lesser(a.0, b.0), greater(a.1, b.1)));
+    let found = found.into_iter().flatten().reduce(wider);
     // Zeros of both signs are equal, and which of them came first must not show.
     found.map_or((f64::NAN, f64::NAN), |(least, greatest)| {
         (least.wide() + 0.0, greatest.wide() + 0.0)
@@ -54,18 +66,36 @@ pub fn statistics(call: &Call<'_>) -> Result<Output, Refusal> {
     let (least, greatest) = each_voxel_type!(&volume.voxels, voxels => ends(voxels));
     let samples = Samples::of(image)?;
     let count = samples.count() as f64;
-    let mut sum = Doubles::default();
-    samples.each(|sample| sample.add_to(&mut sum));
-    let sum = sum.round();
-    let mean = sum / count;
-    let mut squares = Doubles::default();
-    samples.each(|sample| {
-        let deviation = sample.to_f64() - mean;
-        squares.add(deviation * deviation);
+    let task = CHUNK.max(samples.count().div_ceil(64));
+    let tasks = folded([samples], task, &<(Many, Doubles)>::default, &|(many, some), from, [numbers]| {
+        if samples.is_narrow() {
+            many.add(numbers);
+        } else {
+            // Integers of 64 bits are not all f64.
+            (from..from + numbers.len()).for_each(|at| samples.at(at).add_to(some));
+        }
     });
-    let variance = squares.round() / (count - 1.0);
+    let sum = total(tasks).round();
+    let mean = sum / count;
+    let tasks = folded([samples], task, &<(Many, Doubles)>::default, &|(many, _), _, [numbers]| {
+        let squares: Vec<f64> = simd::widest(|| {
+            let deviations = numbers.iter().map(|number| number - mean);
+            deviations.map(|deviation| deviation * deviation).collect()
+        });
+        many.add(&squares);
+    });
+    let variance = total(tasks).round() / (count - 1.0);
     let all = [least, greatest, mean, variance.sqrt(), variance, sum, count];
     Ok(Value::sequence(all.map(number).to_vec()).into())
+}
+
+fn total(tasks: Vec<(Many, Doubles)>) -> Doubles {
+    let mut all = Doubles::default();
+    for (many, some) in tasks {
+        all.merge(&many.finish());
+        all.merge(&some);
+    }
+    all
 }
 
 /// Returns an image whose least voxel is a number and whose greatest is another.

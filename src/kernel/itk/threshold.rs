@@ -2,9 +2,10 @@
 
 use crate::each_voxel_type;
 use crate::kernel::argument::{self, CHUNK};
+use crate::kernel::itk::statistics::ends;
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
-use crate::kernel::number::otsu::{Bins, MOST_BINS, best};
+use crate::kernel::number::otsu::{Bins, MOST_BINS, best, histogram};
 use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Call, Output};
@@ -128,9 +129,11 @@ fn divided<T: Voxel>(
     counted: Option<&[u8]>,
     options: &Otsu,
 ) -> Result<Voxels, Refusal> {
-    let counts = |at: usize| counted.is_none_or(|counted| counted[at] == 1);
-    let (least, greatest) = range(voxels, counts);
-    if least > greatest {
+    let gathered = counted.map(|counted| inside(voxels, counted));
+    let seen = gathered.as_deref().unwrap_or(voxels);
+    let (least, greatest) = ends(seen);
+    // Of nothing both are NaN.
+    if least.is_nan() {
         return Err(Refusal::new(Code::Empty));
     }
     for end in [least, greatest] {
@@ -147,49 +150,26 @@ fn divided<T: Voxel>(
     let threshold = if least == greatest && size_of::<T>() > 1 {
         least
     } else {
-        let bin = best(&bins, &histogram(voxels, counts, &bins, options.bins));
+        let bin = best(&bins, &histogram(seen, &bins, T::wide));
         if options.middle { bins.middle(bin) } else { bins.upper(bin) }
     };
     let threshold = T::of(threshold);
-    let inside = |at: usize| counts(at) || !options.hides_output;
-    let out = typed::made(voxels.len(), |at| {
-        if voxels[at] <= threshold && inside(at) { options.inside } else { options.outside }
-    });
-    Ok(u8::voxels(out))
+    let (inside, outside) = (options.inside, options.outside);
+    Ok(match counted.filter(|_| options.hides_output) {
+        None => typed::map(voxels, |voxel| if voxel <= threshold { inside } else { outside }),
+        Some(counted) => typed::zip(voxels, counted, |voxel, counts: u8| {
+            if voxel <= threshold && counts == 1 { inside } else { outside }
+        }),
+    })
 }
 
-/// Returns the least and the greatest of what counts, NaN passed over; of nothing, infinity and minus
-/// infinity.
-fn range<T: Voxel>(voxels: &[T], counts: impl Fn(usize) -> bool + Sync) -> (f64, f64) {
-    let nothing = (f64::INFINITY, f64::NEG_INFINITY);
-    let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
-    let ends = share::numbered(chunks.len(), &|chunk| {
-        let inside = (chunk * CHUNK..).zip(chunks[chunk]).filter(|(at, _)| counts(*at));
-        inside.fold(nothing, |(least, greatest), (_, voxel)| {
-            (least.min(voxel.wide()), greatest.max(voxel.wide()))
-        })
-    });
-    ends.into_iter().fold(nothing, |a, b| (a.0.min(b.0), a.1.max(b.1)))
-}
-
-fn histogram<T: Voxel>(
-    voxels: &[T],
-    counts: impl Fn(usize) -> bool + Sync,
-    bins: &Bins,
-    count: usize,
-) -> Vec<u64> {
-    let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
-    let found = share::numbered(chunks.len(), &|chunk| {
-        let mut found = vec![0u64; count];
-        let inside = (chunk * CHUNK..).zip(chunks[chunk]).filter(|(at, _)| counts(*at));
-        for (_, voxel) in inside.filter(|(_, voxel)| !voxel.wide().is_nan()) {
-            found[bins.of(voxel.wide())] += 1;
-        }
-        found
-    });
-    let mut all = vec![0; count];
-    for part in found {
-        all.iter_mut().zip(part).for_each(|(all, part)| *all += part);
-    }
-    all
+/// Returns the voxels that count.
+fn inside<T: Voxel>(voxels: &[T], counted: &[u8]) -> Vec<T> {
+    let chunks: Vec<(&[T], &[u8])> = voxels.chunks(CHUNK).zip(counted.chunks(CHUNK)).collect();
+    share::numbered(chunks.len(), &|chunk| {
+        let (voxels, counted) = chunks[chunk];
+        let both = voxels.iter().zip(counted);
+        both.filter(|(_, counts)| **counts == 1).map(|(voxel, _)| *voxel).collect::<Vec<T>>()
+    })
+    .concat()
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::kernel::argument::{self, CHUNK};
 use crate::kernel::itk::voxel::Voxel;
+use crate::kernel::number::simd;
 use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::refusal::{Code, Refusal};
@@ -11,6 +12,9 @@ use crate::value::data::Value;
 use crate::value::grid::Grid;
 use crate::value::mask::Mask;
 use crate::value::volume::{Volume, Voxels};
+
+/// Rows of a mask that one task takes.
+const ROWS: usize = 64;
 
 /// Returns a number image in its own type; a mask is u8 0 and 1, a colour image is refused.
 pub fn volume(value: &Value) -> Result<Volume, Refusal> {
@@ -104,9 +108,12 @@ pub fn each_axis<'a>(value: &'a Value, grid: &Grid) -> Result<Vec<&'a Value>, Re
 pub fn map<T: Voxel, U: Voxel>(voxels: &[T], of: impl Fn(T) -> U + Sync) -> Voxels {
     let mut out = Buffer::<U>::take(voxels.len());
     share::pieces(&mut out, CHUNK, &|chunk, out| {
-        for (out, voxel) in out.iter_mut().zip(&voxels[chunk * CHUNK..]) {
-            *out = of(*voxel).tidy();
-        }
+        let voxels = &voxels[chunk * CHUNK..];
+        simd::widest(|| {
+            for (out, voxel) in out.iter_mut().zip(voxels) {
+                *out = of(*voxel).tidy();
+            }
+        });
     });
     U::voxels(out)
 }
@@ -120,9 +127,11 @@ pub fn zip<T: Voxel, S: Voxel, U: Voxel>(
     let mut out = Buffer::<U>::take(a.len());
     share::pieces(&mut out, CHUNK, &|chunk, out| {
         let (a, b) = (&a[chunk * CHUNK..], &b[chunk * CHUNK..]);
-        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-            *out = of(*a, *b).tidy();
-        }
+        simd::widest(|| {
+            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                *out = of(*a, *b).tidy();
+            }
+        });
     });
     U::voxels(out)
 }
@@ -152,11 +161,10 @@ pub fn image(grid: &Arc<Grid>, voxels: Voxels) -> Value {
 pub fn packed<T: Voxel>(grid: &Arc<Grid>, voxels: &[T], is: impl Fn(T) -> bool + Sync) -> Mask {
     let (nx, stride) = (grid.dims()[0], grid.row_words());
     let mut words = Buffer::<u64>::take(grid.rows() * stride);
-    share::pieces(&mut words, stride, &|row, words| {
-        let voxels = &voxels[row * nx..][..nx];
-        for (word, voxels) in words.iter_mut().zip(voxels.chunks(64)) {
-            let bit = |(at, voxel): (usize, &T)| u64::from(is(*voxel)) << at;
-            *word = voxels.iter().enumerate().map(bit).sum();
+    share::pieces(&mut words, stride * ROWS, &|block, words| {
+        for (row, words) in (block * ROWS..).zip(words.chunks_exact_mut(stride)) {
+            let voxels = &voxels[row * nx..][..nx];
+            simd::widest(|| simd::pack(nx, words, |x| is(voxels[x])));
         }
     });
     Mask::new(grid.clone(), words)

@@ -90,7 +90,7 @@ pub fn pack_pair(a: &[f32], b: &[f32], relation: Relation, words: &mut [u64]) {
 
 /// Packs truths, 64 at a time through bytes: that much LLVM vectorises on any machine.
 #[inline(always)]
-fn pack(len: usize, words: &mut [u64], truth: impl Fn(usize) -> bool) {
+pub fn pack(len: usize, words: &mut [u64], truth: impl Fn(usize) -> bool) {
     let whole = len / 64;
     for (at, word) in words.iter_mut().enumerate() {
         let start = at * 64;
