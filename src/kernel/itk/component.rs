@@ -144,8 +144,8 @@ mod tests {
 
     use super::*;
     use crate::kernel::space::component::numbered;
-    use crate::value::grid::Grid;
     use crate::kernel::space::sample;
+    use crate::value::grid::Grid;
 
     /// Labels by flooding.
     fn flooded(is: &[u8], grid: &Grid, fully: bool) -> Vec<u32> {
@@ -197,9 +197,7 @@ mod tests {
                 sample::same_on_any_threads(|| labelled(&mask, fully).unwrap().to_vec());
             }
             let labels = labelled(&mask, false).unwrap();
-            sample::same_on_any_threads(|| {
-                relabelled(&labels, 3, true).unwrap().bytes().to_vec()
-            });
+            sample::same_on_any_threads(|| relabelled(&labels, 3, true).unwrap().bytes().to_vec());
         }
     }
 

@@ -101,20 +101,30 @@ impl Filter {
         let len = lines.len();
         let (first, last) = (lines[0], lines[len - 1]);
         for at in 0..len {
-            let samples = [0, 1, 2, 3].map(|back| if at >= back { &lines[at - back] } else { &first });
+            let samples =
+                [0, 1, 2, 3].map(|back| if at >= back { &lines[at - back] } else { &first });
             let (before, rest) = scratch.split_at_mut(at);
             // What was before the edge is a share of the first sample.
             let terms = [1, 2, 3, 4].map(|back| {
-                if at >= back { (&before[at - back], self.d[back - 1]) } else { (&first, self.forth[back - 1]) }
+                if at >= back {
+                    (&before[at - back], self.d[back - 1])
+                } else {
+                    (&first, self.forth[back - 1])
+                }
             });
             filter(samples, &self.n, terms, &mut rest[0]);
             out[at] = rest[0];
         }
         for at in (0..len).rev() {
-            let samples = [1, 2, 3, 4].map(|on| if at + on < len { &lines[at + on] } else { &last });
+            let samples =
+                [1, 2, 3, 4].map(|on| if at + on < len { &lines[at + on] } else { &last });
             let (rest, after) = scratch.split_at_mut(at + 1);
             let terms = [1, 2, 3, 4].map(|on| {
-                if at + on < len { (&after[on - 1], self.d[on - 1]) } else { (&last, self.back[on - 1]) }
+                if at + on < len {
+                    (&after[on - 1], self.d[on - 1])
+                } else {
+                    (&last, self.back[on - 1])
+                }
             });
             filter(samples, &self.m, terms, &mut rest[at]);
             for (out, value) in out[at].iter_mut().zip(&rest[at]) {

@@ -124,9 +124,7 @@ fn resampled<T: Voxel>(
     let step = |axis: usize, place: f64| Step::new(place, shape[axis], is_linear);
     let voxel = |steps: [Option<Step>; 3]| match steps {
         [Some(x), Some(y), Some(z)] if is_linear => T::of(linear(voxels, shape, [x, y, z])),
-        [Some(x), Some(y), Some(z)] => {
-            voxels[(z.low * shape[1] + y.low) * shape[0] + x.low]
-        }
+        [Some(x), Some(y), Some(z)] => voxels[(z.low * shape[1] + y.low) * shape[0] + x.low],
         _ => default,
     };
     let mut out = Buffer::<T>::take(target.voxels());
@@ -268,9 +266,8 @@ mod tests {
         }
         let low = [0, 1, 2].map(|at| place[at].floor().max(0.0) as usize);
         let part = [0, 1, 2].map(|at| (place[at] - low[at] as f64).max(0.0));
-        let high = [0, 1, 2].map(|at| {
-            if part[at] > 0.0 { (low[at] + 1).min(shape[at] - 1) } else { low[at] }
-        });
+        let high = [0, 1, 2]
+            .map(|at| if part[at] > 0.0 { (low[at] + 1).min(shape[at] - 1) } else { low[at] });
         let mix = |a: f64, b: f64, part: f64| a + (b - a) * part;
         let x = |y: usize, z: usize| mix(get([low[0], y, z]), get([high[0], y, z]), part[0]);
         let y = |z: usize| mix(x(low[1], z), x(high[1], z), part[1]);

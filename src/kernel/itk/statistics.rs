@@ -23,7 +23,8 @@ pub fn minimum_maximum(call: &Call<'_>) -> Result<Output, Refusal> {
 
 /// Returns the least and the greatest voxel, NaN passed over; of nothing else, NaN twice.
 pub fn ends<T: Voxel>(voxels: &[T]) -> (f64, f64) {
-    let wider = |(least, greatest): (T, T), (a, b): (T, T)| (lesser(least, a), greater(greatest, b));
+    let wider =
+        |(least, greatest): (T, T), (a, b): (T, T)| (lesser(least, a), greater(greatest, b));
     let of_chunk = |voxels: &[T]| {
         // What is NaN is neither lesser nor greater than the first that is not.
         let first = *voxels.iter().find(|voxel| voxel.partial_cmp(voxel).is_some())?;
@@ -67,14 +68,15 @@ pub fn statistics(call: &Call<'_>) -> Result<Output, Refusal> {
     let samples = Samples::of(image)?;
     let count = samples.count() as f64;
     let task = CHUNK.max(samples.count().div_ceil(64));
-    let tasks = folded([samples], task, &<(Many, Doubles)>::default, &|(many, some), from, [numbers]| {
-        if samples.is_narrow() {
-            many.add(numbers);
-        } else {
-            // Integers of 64 bits are not all f64.
-            (from..from + numbers.len()).for_each(|at| samples.at(at).add_to(some));
-        }
-    });
+    let tasks =
+        folded([samples], task, &<(Many, Doubles)>::default, &|(many, some), from, [numbers]| {
+            if samples.is_narrow() {
+                many.add(numbers);
+            } else {
+                // Integers of 64 bits are not all f64.
+                (from..from + numbers.len()).for_each(|at| samples.at(at).add_to(some));
+            }
+        });
     let sum = total(tasks).round();
     let mean = sum / count;
     let tasks = folded([samples], task, &<(Many, Doubles)>::default, &|(many, _), _, [numbers]| {

@@ -133,21 +133,23 @@ fn most(samples: Samples<'_>) -> Result<i64, Refusal> {
     if !samples.is_narrow() {
         return (0..samples.count()).try_fold(0, |most, at| Ok(most.max(label(samples.at(at))?)));
     }
-    let tasks = folded([samples], CHUNK, &|| Ok(0), &|state: &mut Result<i64, Refusal>, _, [numbers]| {
-        let Ok(most) = state else { return };
-        // Nearly all labels are small ones, and then there is no more to look at.
-        let (all, greatest) = simd::widest(|| {
-            numbers.iter().fold((true, 0), |(all, greatest), x| {
-                let label = *x as i32;
-                (all & (f64::from(label) == *x) & (label >= 0), greatest.max(label))
-            })
+    let tasks =
+        folded([samples], CHUNK, &|| Ok(0), &|state: &mut Result<i64, Refusal>, _, [numbers]| {
+            let Ok(most) = state else { return };
+            // Nearly all labels are small ones, and then there is no more to look at.
+            let (all, greatest) = simd::widest(|| {
+                numbers.iter().fold((true, 0), |(all, greatest), x| {
+                    let label = *x as i32;
+                    (all & (f64::from(label) == *x) & (label >= 0), greatest.max(label))
+                })
+            });
+            if all {
+                *most = (*most).max(i64::from(greatest));
+                return;
+            }
+            *state =
+                numbers.iter().try_fold(*most, |most, x| Ok(most.max(label(Number::Float(*x))?)));
         });
-        if all {
-            *most = (*most).max(i64::from(greatest));
-            return;
-        }
-        *state = numbers.iter().try_fold(*most, |most, x| Ok(most.max(label(Number::Float(*x))?)));
-    });
     tasks.into_iter().try_fold(0, |most, task| Ok(most.max(task?)))
 }
 

@@ -159,9 +159,10 @@ pub fn within_mask(a: Source<'_>, mask: &Mask, lo: f32, hi: f32) -> Mask {
             let truths = &mask.words[word..word + count];
             let words = &mut words[word - first..][..count];
             words.fill(0);
-            let (Some(from), Some(last)) =
-                (truths.iter().position(|word| *word != 0), truths.iter().rposition(|word| *word != 0))
-            else {
+            let (Some(from), Some(last)) = (
+                truths.iter().position(|word| *word != 0),
+                truths.iter().rposition(|word| *word != 0),
+            ) else {
                 continue;
             };
             let row = &a[start + from * 64..start + ((last + 1) * 64).min(len)];

@@ -64,7 +64,8 @@ fn boxed<const INVERT: bool>(mask: &Mask) -> Mask {
     let [nx, ny, nz] = mask.grid.shape();
     let stride = mask.grid.row_words();
     // Whole slices, or some rows of the only one.
-    let (slices, rows) = if nz > 1 { ((SLAB / (ny * stride)).max(1), ny) } else { (1, ROWS.min(ny)) };
+    let (slices, rows) =
+        if nz > 1 { ((SLAB / (ny * stride)).max(1), ny) } else { (1, ROWS.min(ny)) };
     let mut words = Buffer::take(mask.words.len());
     share::pieces(&mut words, slices * rows * stride, &|task, out| {
         let mut scratch = Vec::new();
@@ -180,7 +181,8 @@ mod tests {
         for dims in [&[65, 700][..], &[128, 600], &[64, 40, 300], &[192, 3, 50]] {
             let mask = sample::blobs(dims, &vec![1.0; dims.len()], 3);
             let grid = &mask.grid;
-            let want = Mask::from_fn(grid.clone(), |x, y, z| some_neighbour(&mask, [x, y, z], true));
+            let want =
+                Mask::from_fn(grid.clone(), |x, y, z| some_neighbour(&mask, [x, y, z], true));
             assert_eq!(**near(&mask).words, **want.words);
             sample::same_on_any_threads(|| near(&mask).words.to_vec());
             sample::same_on_any_threads(|| interior(&mask).words.to_vec());

@@ -207,9 +207,10 @@ fn counted(mask: &Mask, most: f64) -> Result<Vec<u32>, Refusal> {
     let stride = mask.grid.row_words();
     let mut before = vec![0u32; mask.grid.rows() + 1];
     let rows = (SLAB / stride).max(1);
-    before[1..].par_chunks_mut(rows).zip(mask.words.par_chunks(rows * stride)).for_each(
-        |(counts, words)| widest(Count { counts, words, stride }),
-    );
+    before[1..]
+        .par_chunks_mut(rows)
+        .zip(mask.words.par_chunks(rows * stride))
+        .for_each(|(counts, words)| widest(Count { counts, words, stride }));
     let mut total = 0u64;
     for count in &mut before {
         total += u64::from(*count);
