@@ -12,8 +12,6 @@ use crate::value::volume::Volume;
 
 /// Rows of one task.
 const ROWS: usize = 16;
-/// Voxels that are computed together.
-const LANES: usize = 16;
 
 /// Returns at each voxel the root of the sum of squared central differences, per mm.
 ///
@@ -111,30 +109,9 @@ impl<S: Slope> Task for Each<'_, S> {
                 let (south, north) = (&south[1..][..count], &north[1..][..count]);
                 let (above, below) = (&above[1..][..count], &below[1..][..count]);
                 let after = &after[..count];
-                let pairs =
-                    |x: usize| [(after[x], before[x]), (south[x], north[x]), (above[x], below[x])];
-                if count < LANES {
-                    for (x, out) in out.iter_mut().enumerate() {
-                        *out = length(slope, pairs(x));
-                    }
-                    continue;
-                }
-                for first in (0..count).step_by(LANES) {
-                    // The last lanes are some of those before once more.
-                    let first = first.min(count - LANES);
-                    let mut squares = [0.0f64; LANES];
-                    for (x, square) in squares.iter_mut().enumerate() {
-                        *square = squared(slope, pairs(first + x));
-                    }
-                    // Roots cost most, and around a head there is nothing.
-                    let out = &mut out[first..][..LANES];
-                    if squares.iter().fold(0, |any, square| any | square.to_bits()) == 0 {
-                        out.fill(0.0);
-                        continue;
-                    }
-                    for (out, square) in out.iter_mut().zip(squares) {
-                        *out = canonical(square.sqrt() as f32);
-                    }
+                for x in 0..count {
+                    let pairs = [(after[x], before[x]), (south[x], north[x]), (above[x], below[x])];
+                    out[x] = length(slope, pairs);
                 }
             }
         }
@@ -149,14 +126,9 @@ fn row(voxels: &[f32], nx: usize, at: usize) -> &[f32] {
 /// Returns the root of the sum of squared slopes.
 #[inline(always)]
 fn length(slope: impl Slope, pairs: [(f32, f32); 3]) -> f32 {
-    canonical(squared(slope, pairs).sqrt() as f32)
-}
-
-#[inline(always)]
-fn squared(slope: impl Slope, pairs: [(f32, f32); 3]) -> f64 {
     let [x, y, z] = pairs.map(|(after, before)| f64::from(after) - f64::from(before));
     let [x, y, z] = [slope.of(0, x), slope.of(1, y), slope.of(2, z)];
-    x * x + y * y + z * z
+    canonical((x * x + y * y + z * z).sqrt() as f32)
 }
 
 #[cfg(test)]
