@@ -58,7 +58,7 @@ fn compared<T: Voxel>(
     };
     operands.each(
         |voxels| bytemuck::cast_slice::<u8, T>(voxels.bytes()),
-        |a, b| {
+        move |a, b| {
             let truth = (a < b) & less | (a == b) & equal | (a > b) & greater;
             if truth ^ inverted { holds } else { other }
         },

@@ -50,6 +50,9 @@ pub fn smooth(call: &Call<'_>) -> Result<Output, Refusal> {
     Ok(typed::image(grid, f32::voxels(out)).into())
 }
 
+/// Sample after sample, of lines side by side.
+type Samples = [[f64; LINES]];
+
 /// The coefficients of both directions.
 struct Filter {
     /// Of the samples, going forth.
@@ -97,38 +100,44 @@ impl Filter {
 
     /// Filters lines side by side: `lines` holds sample after sample, `LINES` each.
     #[inline(always)]
-    fn run(&self, lines: &[[f64; LINES]], out: &mut [[f64; LINES]], scratch: &mut [[f64; LINES]]) {
+    fn run((filter, lines, out, scratch): (&Self, &Samples, &mut Samples, &mut Samples)) {
+        let Self { n, m, d, forth, back } = filter;
         let len = lines.len();
         let (first, last) = (lines[0], lines[len - 1]);
         for at in 0..len {
-            let samples =
-                [0, 1, 2, 3].map(|back| if at >= back { &lines[at - back] } else { &first });
             let (before, rest) = scratch.split_at_mut(at);
-            // What was before the edge is a share of the first sample.
-            let terms = [1, 2, 3, 4].map(|back| {
-                if at >= back {
-                    (&before[at - back], self.d[back - 1])
-                } else {
-                    (&first, self.forth[back - 1])
-                }
-            });
-            filter(samples, &self.n, terms, &mut rest[0]);
+            if at >= 4 {
+                let samples = [&lines[at], &lines[at - 1], &lines[at - 2], &lines[at - 3]];
+                let terms = [&before[at - 1], &before[at - 2], &before[at - 3], &before[at - 4]];
+                each(samples, n, terms, d, &mut rest[0]);
+            } else {
+                // What was before the edge is a share of the first sample.
+                let sample = |back: usize| if at >= back { &lines[at - back] } else { &first };
+                let term = |back: usize| if at >= back { &before[at - back] } else { &first };
+                let share = |k: usize| if at >= k { d[k - 1] } else { forth[k - 1] };
+                let samples = [sample(0), sample(1), sample(2), sample(3)];
+                let terms = [term(1), term(2), term(3), term(4)];
+                each(samples, n, terms, &[share(1), share(2), share(3), share(4)], &mut rest[0]);
+            }
             out[at] = rest[0];
         }
         for at in (0..len).rev() {
-            let samples =
-                [1, 2, 3, 4].map(|on| if at + on < len { &lines[at + on] } else { &last });
             let (rest, after) = scratch.split_at_mut(at + 1);
-            let terms = [1, 2, 3, 4].map(|on| {
-                if at + on < len {
-                    (&after[on - 1], self.d[on - 1])
-                } else {
-                    (&last, self.back[on - 1])
-                }
-            });
-            filter(samples, &self.m, terms, &mut rest[at]);
-            for (out, value) in out[at].iter_mut().zip(&rest[at]) {
-                *out += value;
+            if at + 4 < len {
+                let samples = [&lines[at + 1], &lines[at + 2], &lines[at + 3], &lines[at + 4]];
+                let terms = [&after[0], &after[1], &after[2], &after[3]];
+                each(samples, m, terms, d, &mut rest[at]);
+            } else {
+                let is = |on: usize| at + on < len;
+                let sample = |on: usize| if is(on) { &lines[at + on] } else { &last };
+                let term = |on: usize| if is(on) { &after[on - 1] } else { &last };
+                let share = |k: usize| if is(k) { d[k - 1] } else { back[k - 1] };
+                let samples = [sample(1), sample(2), sample(3), sample(4)];
+                let terms = [term(1), term(2), term(3), term(4)];
+                each(samples, m, terms, &[share(1), share(2), share(3), share(4)], &mut rest[at]);
+            }
+            for lane in 0..LINES {
+                out[at][lane] += rest[at][lane];
             }
         }
     }
@@ -136,10 +145,11 @@ impl Filter {
 
 /// Filters one sample of all lines: of the samples around it, and of the results before.
 #[inline(always)]
-fn filter(
+fn each(
     [s0, s1, s2, s3]: [&[f64; LINES]; 4],
     [n0, n1, n2, n3]: &[f64; 4],
-    [(t1, d1), (t2, d2), (t3, d3), (t4, d4)]: [(&[f64; LINES], f64); 4],
+    [t1, t2, t3, t4]: [&[f64; LINES]; 4],
+    [d1, d2, d3, d4]: &[f64; 4],
     out: &mut [f64; LINES],
 ) {
     for lane in 0..LINES {
@@ -219,7 +229,7 @@ impl Lines {
 
     fn filter(&mut self, filter: &Filter) {
         let Self { samples, out, scratch } = self;
-        simd::widest(|| filter.run(samples, out, scratch));
+        simd::apply(Filter::run, (filter, samples, out, scratch));
     }
 }
 
@@ -303,7 +313,7 @@ mod tests {
             lines.iter_mut().for_each(|samples| samples[1] = 0.0);
             lines[20][1] = 1.0;
             let (mut out, mut scratch) = (vec![[0.0; LINES]; 41], vec![[0.0; LINES]; 41]);
-            filter.run(&lines, &mut out, &mut scratch);
+            Filter::run((&filter, &lines, &mut out, &mut scratch));
             for (at, samples) in out.iter().enumerate() {
                 assert!((samples[0] - 7.0).abs() < 1e-9);
                 let gauss = |x: f64| libm::exp(-x * x / (2.0 * sigma * sigma));

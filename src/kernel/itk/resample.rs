@@ -139,13 +139,9 @@ fn resampled<T: Voxel>(
             (0..n).map(at).collect()
         };
         let (x, y, z) = (steps(0, nx), steps(1, ny), steps(2, nz));
-        share::pieces(&mut out, nx, &|row, out| {
-            simd::widest(|| {
-                let (y, z) = (y[row % ny], z[row / ny]);
-                for (out, x) in out.iter_mut().zip(&x) {
-                    *out = voxel([*x, y, z]).tidy();
-                }
-            });
+        share::pieces(&mut out, nx, &|row, out: &mut [T]| {
+            let beside = y[row % ny].zip(z[row / ny]);
+            simd::apply(resample_row, (voxels, shape, &x[..], beside, is_linear, default, out));
         });
     } else {
         share::pieces(&mut out, nx, &|row, out| {
@@ -159,6 +155,55 @@ fn resampled<T: Voxel>(
         });
     }
     Ok(T::voxels(out))
+}
+
+/// Resamples a row that lies along x of the source.
+#[inline(always)]
+#[allow(clippy::type_complexity, reason = "the arguments of one function")]
+fn resample_row<T: Voxel>(
+    (voxels, shape, along, beside, is_linear, default, out): (
+        &[T],
+        [usize; 3],
+        &[Option<Step>],
+        Option<(Step, Step)>,
+        bool,
+        T,
+        &mut [T],
+    ),
+) {
+    let Some((y, z)) = beside else { return out.fill(default.tidy()) };
+    let row = |y: usize, z: usize| &voxels[(z * shape[1] + y) * shape[0]..][..shape[0]];
+    // The rows that are looked at; one that is not needed is not.
+    let rows = [row(y.low, z.low), row(y.high, z.low), row(y.low, z.high), row(y.high, z.high)];
+    for (out, x) in out.iter_mut().zip(along) {
+        let voxel = match x {
+            None => default,
+            Some(x) if !is_linear => rows[0][x.low],
+            Some(x) => {
+                let at = |row: &[T]| {
+                    let first = row[x.low].wide();
+                    if x.high == x.low { first } else { mix(first, row[x.high].wide(), x.part) }
+                };
+                let first = at(rows[0]);
+                let first = if y.high == y.low { first } else { mix(first, at(rows[1]), y.part) };
+                let all = if z.high == z.low {
+                    first
+                } else {
+                    let second = at(rows[2]);
+                    let second =
+                        if y.high == y.low { second } else { mix(second, at(rows[3]), y.part) };
+                    mix(first, second, z.part)
+                };
+                T::of(all)
+            }
+        };
+        *out = voxel.tidy();
+    }
+}
+
+#[inline(always)]
+fn mix(a: f64, b: f64, part: f64) -> f64 {
+    a + (b - a) * part
 }
 
 /// A place on one axis of the source: between two voxels, or on one.
@@ -193,7 +238,6 @@ impl Step {
 #[inline(always)]
 fn linear<T: Voxel>(voxels: &[T], shape: [usize; 3], [x, y, z]: [Step; 3]) -> f64 {
     let get = |x: usize, y: usize, z: usize| voxels[(z * shape[1] + y) * shape[0] + x].wide();
-    let mix = |a: f64, b: f64, part: f64| a + (b - a) * part;
     let along_x = |y: usize, z: usize| {
         let first = get(x.low, y, z);
         if x.high == x.low { first } else { mix(first, get(x.high, y, z), x.part) }

@@ -1,4 +1,5 @@
 //! Numbers of images, and rescaling by them.
+#![expect(clippy::inline_always, reason = "`apply` compiles anew only what is inlined into it")]
 
 use crate::each_voxel_type;
 use crate::kernel::argument::{self, CHUNK};
@@ -23,37 +24,41 @@ pub fn minimum_maximum(call: &Call<'_>) -> Result<Output, Refusal> {
 
 /// Returns the least and the greatest voxel, NaN passed over; of nothing else, NaN twice.
 pub fn ends<T: Voxel>(voxels: &[T]) -> (f64, f64) {
-    let wider =
-        |(least, greatest): (T, T), (a, b): (T, T)| (lesser(least, a), greater(greatest, b));
-    let of_chunk = |voxels: &[T]| {
-        // What is NaN is neither lesser nor greater than the first that is not.
-        let first = *voxels.iter().find(|voxel| voxel.partial_cmp(voxel).is_some())?;
-        Some(simd::widest(|| {
-            // As many at once as a vector has.
-            let (lanes, rest) = voxels.as_chunks::<16>();
-            let mut ends = [(first, first); 16];
-            for lane in lanes {
-                for (end, voxel) in ends.iter_mut().zip(lane) {
-                    *end = wider(*end, (*voxel, *voxel));
-                }
-            }
-            let rest = rest.iter().fold((first, first), |end, voxel| wider(end, (*voxel, *voxel)));
-            ends.into_iter().fold(rest, wider)
-        }))
-    };
     let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
-    let found = share::numbered(chunks.len(), &|at| of_chunk(chunks[at]));
-    let found = found.into_iter().flatten().reduce(wider);
+    let found = share::numbered(chunks.len(), &|at| simd::apply(ends_of::<T>, chunks[at]));
+    let found = found.into_iter().flatten().reduce(|a, b| (lesser(a.0, b.0), greater(a.1, b.1)));
     // Zeros of both signs are equal, and which of them came first must not show.
     found.map_or((f64::NAN, f64::NAN), |(least, greatest)| {
         (least.wide() + 0.0, greatest.wide() + 0.0)
     })
 }
 
+#[inline(always)]
+fn ends_of<T: Voxel>(voxels: &[T]) -> Option<(T, T)> {
+    // What is NaN is neither lesser nor greater than the first that is not.
+    let first = *voxels.iter().find(|voxel| voxel.partial_cmp(voxel).is_some())?;
+    // As many at once as a vector has.
+    let (lanes, rest) = voxels.as_chunks::<16>();
+    let (mut least, mut greatest) = ([first; 16], [first; 16]);
+    for lane in lanes {
+        for x in 0..16 {
+            least[x] = lesser(least[x], lane[x]);
+            greatest[x] = greater(greatest[x], lane[x]);
+        }
+    }
+    for (x, voxel) in rest.iter().enumerate() {
+        least[x] = lesser(least[x], *voxel);
+        greatest[x] = greater(greatest[x], *voxel);
+    }
+    Some((least.into_iter().fold(first, lesser), greatest.into_iter().fold(first, greater)))
+}
+
+#[inline(always)]
 fn lesser<T: Voxel>(a: T, b: T) -> T {
     if b < a { b } else { a }
 }
 
+#[inline(always)]
 fn greater<T: Voxel>(a: T, b: T) -> T {
     if b > a { b } else { a }
 }
@@ -80,10 +85,8 @@ pub fn statistics(call: &Call<'_>) -> Result<Output, Refusal> {
     let sum = total(tasks).round();
     let mean = sum / count;
     let tasks = folded([samples], task, &<(Many, Doubles)>::default, &|(many, _), _, [numbers]| {
-        let squares: Vec<f64> = simd::widest(|| {
-            let deviations = numbers.iter().map(|number| number - mean);
-            deviations.map(|deviation| deviation * deviation).collect()
-        });
+        let squares: Vec<f64> =
+            numbers.iter().map(|number| (number - mean) * (number - mean)).collect();
         many.add(&squares);
     });
     let variance = total(tasks).round() / (count - 1.0);
@@ -118,7 +121,7 @@ fn rescaled<T: Voxel>(voxels: &[T], low: f64, high: f64) -> Result<Voxels, Refus
     let scale = if greatest > least { (high - low) / (greatest - least) } else { 0.0 };
     let shift = low - least * scale;
     let is_constant = greatest <= least;
-    Ok(typed::map(voxels, |voxel: T| {
+    Ok(typed::map(voxels, move |voxel: T| {
         if is_constant {
             return T::of(low);
         }

@@ -33,7 +33,10 @@ fn parted<T: Voxel>(
     if low > high {
         return Err(Refusal::with(Code::Range, &[low.wide(), high.wide()]));
     }
-    Ok(typed::map(voxels, |voxel| if low <= voxel && voxel <= high { inside } else { outside }))
+    Ok(typed::map(
+        voxels,
+        move |voxel| if (low <= voxel) & (voxel <= high) { inside } else { outside },
+    ))
 }
 
 /// Keeps the voxels between two numbers, ends included; others become a third number.
@@ -46,7 +49,10 @@ pub fn threshold(call: &Call<'_>) -> Result<Output, Refusal> {
 fn kept<T: Voxel>(voxels: &[T], args: &[Value]) -> Result<Voxels, Refusal> {
     let (low, high) = (typed::scalar_at::<T>(args, 1)?, typed::scalar_at::<T>(args, 2)?);
     let outside = typed::scalar_at::<T>(args, 3)?;
-    Ok(typed::map(voxels, |voxel| if low <= voxel && voxel <= high { voxel } else { outside }))
+    Ok(typed::map(
+        voxels,
+        move |voxel| if (low <= voxel) & (voxel <= high) { voxel } else { outside },
+    ))
 }
 
 /// Puts a number where a mask is another.
@@ -67,7 +73,7 @@ fn hidden<T: Voxel>(mask: &[T], args: &[Value]) -> Result<Buffer<u8>, Refusal> {
 
 fn covered<T: Voxel>(voxels: &[T], hides: &[u8], args: &[Value]) -> Result<Voxels, Refusal> {
     let outside = typed::scalar_at::<T>(args, 2)?;
-    Ok(typed::zip(voxels, hides, |voxel, hides: u8| if hides == 1 { outside } else { voxel }))
+    Ok(typed::zip(voxels, hides, move |voxel, hides: u8| if hides == 1 { outside } else { voxel }))
 }
 
 /// What `OtsuThreshold` is asked for besides its images.
@@ -156,9 +162,9 @@ fn divided<T: Voxel>(
     let threshold = T::of(threshold);
     let (inside, outside) = (options.inside, options.outside);
     Ok(match counted.filter(|_| options.hides_output) {
-        None => typed::map(voxels, |voxel| if voxel <= threshold { inside } else { outside }),
-        Some(counted) => typed::zip(voxels, counted, |voxel, counts: u8| {
-            if voxel <= threshold && counts == 1 { inside } else { outside }
+        None => typed::map(voxels, move |voxel| if voxel <= threshold { inside } else { outside }),
+        Some(counted) => typed::zip(voxels, counted, move |voxel, counts: u8| {
+            if (voxel <= threshold) & (counts == 1) { inside } else { outside }
         }),
     })
 }

@@ -1,4 +1,5 @@
 //! Images in their voxel type, scalars in that type, and passes over voxels.
+#![expect(clippy::inline_always, reason = "`apply` compiles anew only what is inlined into it")]
 
 use std::sync::Arc;
 
@@ -105,15 +106,11 @@ pub fn each_axis<'a>(value: &'a Value, grid: &Grid) -> Result<Vec<&'a Value>, Re
 }
 
 /// Computes each voxel of an image from that of another.
-pub fn map<T: Voxel, U: Voxel>(voxels: &[T], of: impl Fn(T) -> U + Sync) -> Voxels {
+pub fn map<T: Voxel, U: Voxel>(voxels: &[T], of: impl Fn(T) -> U + Sync + Copy) -> Voxels {
     let mut out = Buffer::<U>::take(voxels.len());
     share::pieces(&mut out, CHUNK, &|chunk, out| {
         let voxels = &voxels[chunk * CHUNK..];
-        simd::widest(|| {
-            for (out, voxel) in out.iter_mut().zip(voxels) {
-                *out = of(*voxel).tidy();
-            }
-        });
+        simd::apply(map_all, (voxels, out, of));
     });
     U::voxels(out)
 }
@@ -122,18 +119,38 @@ pub fn map<T: Voxel, U: Voxel>(voxels: &[T], of: impl Fn(T) -> U + Sync) -> Voxe
 pub fn zip<T: Voxel, S: Voxel, U: Voxel>(
     a: &[T],
     b: &[S],
-    of: impl Fn(T, S) -> U + Sync,
+    of: impl Fn(T, S) -> U + Sync + Copy,
 ) -> Voxels {
     let mut out = Buffer::<U>::take(a.len());
     share::pieces(&mut out, CHUNK, &|chunk, out| {
         let (a, b) = (&a[chunk * CHUNK..], &b[chunk * CHUNK..]);
-        simd::widest(|| {
-            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                *out = of(*a, *b).tidy();
-            }
-        });
+        simd::apply(zip_all, (a, b, out, of));
     });
     U::voxels(out)
+}
+
+// The functions below get their arguments by value: behind a reference, what is written might change
+// them, and no vectors came of it.
+
+#[inline(always)]
+fn map_all<T: Voxel, U: Voxel, F: Fn(T) -> U>((voxels, out, of): (&[T], &mut [U], F)) {
+    for (out, voxel) in out.iter_mut().zip(voxels) {
+        *out = of(*voxel).tidy();
+    }
+}
+
+#[inline(always)]
+fn zip_all<T: Voxel, S: Voxel, U: Voxel, F: Fn(T, S) -> U>(
+    (a, b, out, of): (&[T], &[S], &mut [U], F),
+) {
+    for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+        *out = of(*a, *b).tidy();
+    }
+}
+
+#[inline(always)]
+fn pack_all<T: Voxel, F: Fn(T) -> bool>((voxels, words, is): (&[T], &mut [u64], F)) {
+    simd::pack(voxels.len(), words, |x| is(voxels[x]));
 }
 
 /// Computes each voxel of an image from its place.
@@ -158,13 +175,17 @@ pub fn image(grid: &Arc<Grid>, voxels: Voxels) -> Value {
 }
 
 /// Packs where a voxel is so.
-pub fn packed<T: Voxel>(grid: &Arc<Grid>, voxels: &[T], is: impl Fn(T) -> bool + Sync) -> Mask {
+pub fn packed<T: Voxel>(
+    grid: &Arc<Grid>,
+    voxels: &[T],
+    is: impl Fn(T) -> bool + Sync + Copy,
+) -> Mask {
     let (nx, stride) = (grid.dims()[0], grid.row_words());
     let mut words = Buffer::<u64>::take(grid.rows() * stride);
     share::pieces(&mut words, stride * ROWS, &|block, words| {
         for (row, words) in (block * ROWS..).zip(words.chunks_exact_mut(stride)) {
             let voxels = &voxels[row * nx..][..nx];
-            simd::widest(|| simd::pack(nx, words, |x| is(voxels[x])));
+            simd::apply(pack_all, (voxels, words, is));
         }
     });
     Mask::new(grid.clone(), words)

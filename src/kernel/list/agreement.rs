@@ -1,4 +1,5 @@
 //! How far two images agree.
+#![expect(clippy::inline_always, reason = "`apply` compiles anew only what is inlined into it")]
 
 use std::sync::Arc;
 
@@ -247,23 +248,30 @@ impl Differences {
     /// Adds differences, not more than a piece has.
     fn add(&mut self, differences: &mut [f64]) {
         self.sum.add(differences);
-        (self.least, self.greatest, self.nan) = simd::widest(|| {
-            // As many at once as a vector has.
-            let mut ends = [(self.least, self.greatest, self.nan); 16];
-            for lane in differences.chunks(16) {
-                for ((least, greatest, nan), x) in ends.iter_mut().zip(lane) {
-                    *least = if *x < *least { *x } else { *least };
-                    *greatest = if *x > *greatest { *x } else { *greatest };
-                    *nan |= x.is_nan();
-                }
-            }
-            ends.into_iter().fold(ends[0], |a, b| {
-                (if b.0 < a.0 { b.0 } else { a.0 }, if b.1 > a.1 { b.1 } else { a.1 }, a.2 | b.2)
-            })
-        });
+        let (least, greatest, nan) = simd::apply(ends, differences);
+        self.least = if least < self.least { least } else { self.least };
+        self.greatest = if greatest > self.greatest { greatest } else { self.greatest };
+        self.nan |= nan;
         differences.iter_mut().for_each(|x| *x = x.abs());
         self.absolute.add(differences);
     }
+}
+
+#[inline(always)]
+fn ends(numbers: &mut [f64]) -> (f64, f64, bool) {
+    let (mut least, mut greatest) = ([f64::INFINITY; 16], [f64::NEG_INFINITY; 16]);
+    let mut nan = 0;
+    // As many at once as a vector has.
+    for lane in numbers.chunks(16) {
+        for (x, number) in lane.iter().enumerate() {
+            least[x] = if *number < least[x] { *number } else { least[x] };
+            greatest[x] = if *number > greatest[x] { *number } else { greatest[x] };
+            nan |= u64::from(number.is_nan());
+        }
+    }
+    let least = least.into_iter().fold(f64::INFINITY, |a, b| if b < a { b } else { a });
+    let greatest = greatest.into_iter().fold(f64::NEG_INFINITY, |a, b| if b > a { b } else { a });
+    (least, greatest, nan != 0)
 }
 
 /// Describes the differences second - first, in f64.

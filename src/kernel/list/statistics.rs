@@ -1,4 +1,5 @@
 //! Counts and statistics of one image, and vectors for other namespaces.
+#![expect(clippy::inline_always, reason = "`apply` compiles anew only what is inlined into it")]
 
 use rayon::slice::ParallelSliceMut;
 
@@ -91,25 +92,36 @@ fn grouped<K: bytemuck::Pod + Ord>(keys: Buffer<K>) -> impl Iterator<Item = (K, 
 /// Returns the least and the greatest number if all are integers.
 fn span(samples: Samples<'_>) -> Option<(f64, f64)> {
     let none = (f64::INFINITY, f64::NEG_INFINITY, true);
-    let wider = |a: (f64, f64, bool), b: (f64, f64, bool)| {
-        (if b.0 < a.0 { b.0 } else { a.0 }, if b.1 > a.1 { b.1 } else { a.1 }, a.2 & b.2)
-    };
     let tasks = folded([samples], CHUNK, &|| none, &|state, _, [numbers]| {
         if state.2 {
-            *state = simd::widest(|| {
-                // As many at once as a vector has.
-                let mut ends = [*state; 16];
-                for lane in numbers.chunks(16) {
-                    for (end, x) in ends.iter_mut().zip(lane) {
-                        *end = wider(*end, (*x, *x, f64::from(*x as i32) == *x));
-                    }
-                }
-                ends.into_iter().fold(*state, wider)
-            });
+            *state = wider(*state, simd::apply(span_of, numbers));
         }
     });
     let (least, greatest, integers) = tasks.into_iter().fold(none, wider);
     integers.then_some((least, greatest))
+}
+
+type Span = (f64, f64, bool);
+
+#[inline(always)]
+fn wider(a: Span, b: Span) -> Span {
+    (if b.0 < a.0 { b.0 } else { a.0 }, if b.1 > a.1 { b.1 } else { a.1 }, a.2 & b.2)
+}
+
+#[inline(always)]
+fn span_of(numbers: &[f64]) -> Span {
+    let (mut least, mut greatest) = ([f64::INFINITY; 16], [f64::NEG_INFINITY; 16]);
+    let mut odd = 0;
+    // As many at once as a vector has.
+    for lane in numbers.chunks(16) {
+        for (x, number) in lane.iter().enumerate() {
+            least[x] = if *number < least[x] { *number } else { least[x] };
+            greatest[x] = if *number > greatest[x] { *number } else { greatest[x] };
+            odd |= u64::from(f64::from(*number as i32) != *number);
+        }
+    }
+    let none = (f64::INFINITY, f64::NEG_INFINITY, odd == 0);
+    least.into_iter().zip(greatest).fold(none, |span, (a, b)| wider(span, (a, b, true)))
 }
 
 /// Counts integers from `least` on, of which there are at most `len` different ones.
@@ -199,7 +211,7 @@ pub fn threshold_equal(call: &Call<'_>) -> Result<Output, Refusal> {
             let mut numbers = vec![0.0; nx];
             for (row, words) in (block * ROWS..).zip(words.chunks_exact_mut(stride)) {
                 marked(row * nx, &mut numbers);
-                simd::widest(|| simd::pack(nx, words, |x| numbers[x] == wanted));
+                simd::apply(pack_equal, (&numbers, wanted, words));
             }
         });
         return Ok(Value::Mask(Mask::new(grid.clone(), words)).into());
@@ -220,6 +232,11 @@ pub fn threshold_equal(call: &Call<'_>) -> Result<Output, Refusal> {
         });
     });
     Ok(Value::Volume(Volume::f32(grid.clone(), out)).into())
+}
+
+#[inline(always)]
+fn pack_equal((numbers, wanted, words): (&[f64], f64, &mut [u64])) {
+    simd::pack(numbers.len(), words, |x| numbers[x] == wanted);
 }
 
 /// Describes all voxels of an image; NaN among them makes the numbers NaN.

@@ -176,7 +176,7 @@ impl Many {
     /// Adds numbers.
     pub fn add(&mut self, numbers: &[f64]) {
         for numbers in numbers.chunks(TOGETHER) {
-            if let Some(sum) = simd::widest(|| small(numbers)) {
+            if let Some(sum) = simd::apply(small, numbers) {
                 self.sum.add(sum);
                 continue;
             }
@@ -227,17 +227,21 @@ impl Many {
 #[inline(always)]
 fn small(numbers: &[f64]) -> Option<f64> {
     let (lanes, rest) = numbers.as_chunks::<16>();
-    let is_small = |x: f64| (x.abs() <= SMALL) & ((x + ROUNDS) - ROUNDS == x);
-    let mut all = [true; 16];
+    let mut odd = 0;
     let mut sums = [0.0; 16];
     for lane in lanes {
-        for ((sum, all), x) in sums.iter_mut().zip(&mut all).zip(lane) {
-            *all &= is_small(*x);
-            *sum += x;
+        for x in 0..16 {
+            odd |= u64::from(!is_small(lane[x]));
+            sums[x] += lane[x];
         }
     }
-    let all = all.into_iter().all(|all| all) && rest.iter().all(|x| is_small(*x));
+    let all = odd == 0 && rest.iter().all(|x| is_small(*x));
     all.then(|| sums.iter().chain(rest).fold(0.0, |sum, x| sum + x))
+}
+
+#[inline(always)]
+fn is_small(x: f64) -> bool {
+    (x.abs() <= SMALL) & ((x + ROUNDS) - ROUNDS == x)
 }
 
 /// A fixed-point number in two's complement, in units of 2^-1074.

@@ -60,22 +60,27 @@ impl Bins {
     ///
     /// A voxel's bin is the last whose lower end is not above it.
     #[inline(always)]
-    pub fn count<T: Copy>(&self, voxels: &[T], wide: impl Fn(T) -> f64, tables: &mut [u32]) {
-        let (first, second) = tables.split_at_mut(self.count);
-        let most = (self.count - 1) as f64;
-        let mut guesses = [0u32; 256];
+    fn count<T: Copy, F: Fn(T) -> f64>((bins, voxels, wide, tables): (&Self, &[T], F, &mut [u32])) {
+        let (first, second) = tables.split_at_mut(bins.count);
+        let (lo, density, most) = (bins.lo, bins.density, (bins.count - 1) as f64);
+        let (mut guesses, mut values) = ([0u32; 256], [0.0; 256]);
         for voxels in voxels.chunks(guesses.len()) {
-            for (guess, voxel) in guesses.iter_mut().zip(voxels) {
-                // A guess only: the ends decide.
-                let at = (wide(*voxel) - self.lo) * self.density;
+            for ((value, guess), voxel) in values.iter_mut().zip(&mut guesses).zip(voxels) {
+                *value = wide(*voxel);
+                // A guess only: the ends decide. Added to 2^52, the integer is the last bits.
+                let at = (*value - lo) * density - 0.5;
                 let at = if at < most { at } else { most };
-                *guess = if at > 0.0 { at as u32 } else { 0 };
+                let at = if at > 0.0 { at } else { 0.0 };
+                *guess = (at + 4_503_599_627_370_496.0).to_bits() as u32;
             }
-            for (pair, voxels) in guesses.chunks(2).zip(voxels.chunks(2)) {
-                self.count_one(wide(voxels[0]), pair[0], first);
-                if let Some(voxel) = voxels.get(1) {
-                    self.count_one(wide(*voxel), pair[1], second);
-                }
+            let pairs = guesses.chunks(2).zip(values.chunks(2));
+            for (guess, value) in pairs.take(voxels.len() / 2) {
+                bins.count_one(value[0], guess[0], first);
+                bins.count_one(value[1], guess[1], second);
+            }
+            if voxels.len() % 2 == 1 {
+                let last = voxels.len() - 1;
+                bins.count_one(values[last], guesses[last], first);
             }
         }
     }
@@ -101,14 +106,14 @@ const COUNTED: usize = 1 << 19;
 pub fn histogram<T: Copy + Sync>(
     voxels: &[T],
     bins: &Bins,
-    wide: impl Fn(T) -> f64 + Sync,
+    wide: impl Fn(T) -> f64 + Sync + Copy,
 ) -> Vec<u64> {
     // Where bins are many, so are the voxels of a table.
     let part = COUNTED.max(voxels.len() / 4).max(4 * bins.count).min(1 << 31);
     let parts: Vec<&[T]> = voxels.chunks(part).collect();
     let counted = share::numbered(parts.len(), &|at| {
         let mut tables = vec![0u32; 2 * bins.count];
-        simd::widest(|| bins.count(parts[at], &wide, &mut tables));
+        simd::apply(Bins::count, (bins, parts[at], wide, &mut tables[..]));
         tables
     });
     let mut all = vec![0; bins.count];
@@ -162,25 +167,30 @@ pub fn otsu(call: &Call<'_>) -> Result<Output, Refusal> {
 /// Returns the least and the greatest voxel, NaN passed over; of none, infinity and minus infinity.
 fn range(voxels: &[f32]) -> (f32, f32) {
     let none = (f32::INFINITY, f32::NEG_INFINITY);
-    let wider = |(lo, hi): (f32, f32), (x, y): (f32, f32)| {
-        (if x < lo { x } else { lo }, if y > hi { y } else { hi })
-    };
     let parts: Vec<&[f32]> = voxels.chunks(argument::CHUNK).collect();
-    let ends = share::numbered(parts.len(), &|at| {
-        simd::widest(|| {
-            // As many at once as a vector has.
-            let (lanes, rest) = parts[at].as_chunks::<16>();
-            let mut ends = [none; 16];
-            for lane in lanes {
-                for (end, x) in ends.iter_mut().zip(lane) {
-                    *end = wider(*end, (*x, *x));
-                }
-            }
-            let rest = rest.iter().fold(none, |end, x| wider(end, (*x, *x)));
-            ends.into_iter().fold(rest, wider)
-        })
-    });
+    let ends = share::numbered(parts.len(), &|at| simd::apply(range_of, parts[at]));
     ends.into_iter().fold(none, wider)
+}
+
+#[inline(always)]
+fn wider((lo, hi): (f32, f32), (x, y): (f32, f32)) -> (f32, f32) {
+    (if x < lo { x } else { lo }, if y > hi { y } else { hi })
+}
+
+#[inline(always)]
+fn range_of(voxels: &[f32]) -> (f32, f32) {
+    let none = (f32::INFINITY, f32::NEG_INFINITY);
+    // As many at once as a vector has.
+    let (lanes, rest) = voxels.as_chunks::<16>();
+    let (mut least, mut greatest) = ([none.0; 16], [none.1; 16]);
+    for lane in lanes {
+        for x in 0..16 {
+            least[x] = if lane[x] < least[x] { lane[x] } else { least[x] };
+            greatest[x] = if lane[x] > greatest[x] { lane[x] } else { greatest[x] };
+        }
+    }
+    let rest = rest.iter().fold(none, |end, x| wider(end, (*x, *x)));
+    least.into_iter().zip(greatest).fold(rest, wider)
 }
 
 /// Returns the bin behind which the variance between the two classes is greatest; the first of those
