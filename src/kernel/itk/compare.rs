@@ -1,4 +1,5 @@
 //! Comparisons that give u8 images of two values.
+#![expect(clippy::needless_bitwise_bool, reason = "without branches loops become vector code")]
 
 use crate::each_voxel_type;
 use crate::kernel::argument;

@@ -274,7 +274,7 @@ mod tests {
         for axis in 0..grid.dims().len() {
             let got = pass(voxels, grid, axis, &filter);
             let step = std::mem::take(&mut steps[axis]);
-            for first in (0..voxels.len()).filter(|at| at / step % shape[axis] == 0) {
+            for first in (0..voxels.len()).filter(|at| (at / step).is_multiple_of(shape[axis])) {
                 let places = || (0..shape[axis]).map(|at| first + at * step);
                 let samples: Vec<f64> = places().map(|at| f64::from(voxels[at])).collect();
                 for (at, want) in places().zip(line(&filter, &samples)) {

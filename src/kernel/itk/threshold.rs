@@ -1,4 +1,5 @@
 //! Thresholds: given, and Otsu's; and images cut out by masks.
+#![expect(clippy::needless_bitwise_bool, reason = "without branches loops become vector code")]
 
 use crate::each_voxel_type;
 use crate::kernel::argument::{self, CHUNK};

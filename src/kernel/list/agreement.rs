@@ -1,5 +1,6 @@
 //! How far two images agree.
 #![expect(clippy::inline_always, reason = "`apply` compiles anew only what is inlined into it")]
+#![expect(clippy::needless_bitwise_bool, reason = "without branches loops become vector code")]
 
 use std::sync::Arc;
 

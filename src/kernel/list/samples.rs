@@ -75,13 +75,16 @@ impl Number {
 /// Voxels that are looked at together: as f64 they lie in the first cache.
 const PIECE: usize = 1024;
 
+/// What is done with the numbers from a voxel on.
+type Step<'a, const N: usize, T> = dyn Fn(&mut T, usize, [&[f64]; N]) + Sync + 'a;
+
 /// Visits the numbers of images as f64, piece by piece: `step` is given the state of its task, the
 /// first voxel, and the numbers from there on. Returns the states in order; tasks have `len` voxels.
 pub fn folded<const N: usize, T: Send>(
     all: [Samples<'_>; N],
     len: usize,
     begin: &(dyn Fn() -> T + Sync),
-    step: &(dyn Fn(&mut T, usize, [&[f64]; N]) + Sync),
+    step: &Step<'_, N, T>,
 ) -> Vec<T> {
     let count = all[0].count();
     share::numbered(count.div_ceil(len), &|task| {

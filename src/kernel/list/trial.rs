@@ -102,7 +102,7 @@ fn check(a: &Value, b: &Value) {
     assert_eq!(field(&count, "count"), here as f64);
     let Value::Mask(mask) = run(statistics::threshold_equal, &args[1..]) else { panic!("a mask") };
     assert_eq!(mask.count(), pairs().filter(|(_, b)| b.equals(wanted)).count() as u64);
-    let stats = run(statistics::array_stats, &[a.clone()]);
+    let stats = run(statistics::array_stats, std::slice::from_ref(a));
     let mut sorted: Vec<f64> = pairs().map(|(a, _)| a.to_f64()).collect();
     sorted.sort_by(f64::total_cmp);
     let mut sum = Doubles::default();

@@ -148,6 +148,8 @@ fn parts(bits: u64) -> (u64, usize) {
     (bits & 0xf_ffff_ffff_ffff | u64::from(exponent != 0) << 52, exponent)
 }
 
+/// Signs and exponents. Two tables of them are added to in turn, so that equal ones need not wait.
+const TABLE: usize = 4096;
 /// Numbers that are looked at together: their sum is one of integers if all are small ones.
 const TOGETHER: usize = 512;
 /// The greatest integer of which so many are f64.
@@ -159,7 +161,7 @@ const ROUNDS: f64 = 6_755_399_441_055_744.0;
 ///
 /// Significands are added up by sign and exponent, in two halves of 32 bits: 64 bits hold 2^32 of them.
 pub struct Many {
-    tables: Box<[[[u64; 2]; 4096]; 2]>,
+    tables: Vec<[u64; 2]>,
     waiting: u64,
     nan: bool,
     sum: Doubles,
@@ -167,8 +169,7 @@ pub struct Many {
 
 impl Default for Many {
     fn default() -> Self {
-        let tables = Box::new([[[0; 2]; 4096]; 2]);
-        Self { tables, waiting: 0, nan: false, sum: Doubles::default() }
+        Self { tables: vec![[0; 2]; 2 * TABLE], waiting: 0, nan: false, sum: Doubles::default() }
     }
 }
 
@@ -186,7 +187,7 @@ impl Many {
                 self.waiting = numbers.len() as u64;
             }
             for pair in numbers.chunks(2) {
-                for (table, number) in self.tables.iter_mut().zip(pair) {
+                for (table, number) in self.tables.chunks_exact_mut(TABLE).zip(pair) {
                     let bits = number.to_bits();
                     let (significand, _) = parts(bits);
                     let [low, high] = &mut table[(bits >> 52) as usize];
@@ -206,7 +207,7 @@ impl Many {
     }
 
     fn flush(&mut self) {
-        for (at, halves) in self.tables.as_flattened_mut().iter_mut().enumerate() {
+        for (at, halves) in self.tables.iter_mut().enumerate() {
             let [low, high] = std::mem::take(halves);
             if (low, high) == (0, 0) {
                 continue;
@@ -241,7 +242,7 @@ fn small(numbers: &[f64]) -> Option<f64> {
 
 #[inline(always)]
 fn is_small(x: f64) -> bool {
-    (x.abs() <= SMALL) & ((x + ROUNDS) - ROUNDS == x)
+    x.abs() <= SMALL && (x + ROUNDS) - ROUNDS == x
 }
 
 /// A fixed-point number in two's complement, in units of 2^-1074.
