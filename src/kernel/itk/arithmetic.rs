@@ -80,17 +80,17 @@ impl Operands {
     pub fn each<T: Voxel, U: Voxel>(
         &self,
         cast: impl Fn(&Voxels) -> &[T],
-        of: impl Fn(T, T) -> U + Sync,
+        of: impl Fn(T, T) -> U + Sync + Copy,
     ) -> Result<Voxels, Refusal> {
         Ok(match self {
             Self::Images(a, b) => typed::zip(cast(&a.voxels), cast(&b.voxels), of),
             Self::Behind(a, b) => {
                 let b = typed::scalar(*b)?;
-                typed::map(cast(&a.voxels), |a| of(a, b))
+                typed::map(cast(&a.voxels), move |a| of(a, b))
             }
             Self::Before(a, b) => {
                 let a = typed::scalar(*a)?;
-                typed::map(cast(&b.voxels), |b| of(a, b))
+                typed::map(cast(&b.voxels), move |b| of(a, b))
             }
         })
     }
@@ -127,7 +127,7 @@ fn paired<T: Voxel>(operands: &Operands, _: &[T], operator: Pair) -> Result<Voxe
         Pair::Divide => operands.each(cast::<T>, T::over),
         Pair::Maximum => operands.each(cast::<T>, |a, b| if a > b { a } else { b }),
         Pair::Minimum => operands.each(cast::<T>, |a, b| if a < b { a } else { b }),
-        Pair::Bits(bits) => operands.each(cast::<T>, |a, b| a.bits(b, bits)),
+        Pair::Bits(bits) => operands.each(cast::<T>, move |a, b| a.bits(b, bits)),
     }
 }
 

@@ -1,4 +1,5 @@
 //! Comparisons that give u8 images of two values.
+#![expect(clippy::needless_bitwise_bool, reason = "without branches loops become vector code")]
 
 use crate::each_voxel_type;
 use crate::kernel::argument;
@@ -47,18 +48,20 @@ fn compared<T: Voxel>(
     holds: u8,
     other: u8,
 ) -> Result<Voxels, Refusal> {
+    // Which of less, equal and greater count; one loop does for all tests.
+    let (less, equal, greater, inverted) = match test {
+        Test::Equal => (false, true, false, false),
+        Test::Differ => (false, true, false, true),
+        Test::Less => (true, false, false, false),
+        Test::AtMost => (true, true, false, false),
+        Test::Greater => (false, false, true, false),
+        Test::AtLeast => (false, true, true, false),
+    };
     operands.each(
         |voxels| bytemuck::cast_slice::<u8, T>(voxels.bytes()),
-        |a, b| {
-            let truth = match test {
-                Test::Equal => a == b,
-                Test::Differ => a != b,
-                Test::Less => a < b,
-                Test::AtMost => a <= b,
-                Test::Greater => a > b,
-                Test::AtLeast => a >= b,
-            };
-            if truth { holds } else { other }
+        move |a, b| {
+            let truth = (a < b) & less | (a == b) & equal | (a > b) & greater;
+            if truth ^ inverted { holds } else { other }
         },
     )
 }

@@ -3,111 +3,56 @@
 use std::collections::BTreeMap;
 
 use crate::each_voxel_type;
-use crate::kernel::argument;
+use crate::kernel::argument::{self, CHUNK};
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
+use crate::kernel::number::sweep;
+use crate::kernel::share;
+use crate::kernel::space::component::counted;
+use crate::kernel::space::run::Touch;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::data::Value;
-use crate::value::grid::Grid;
+use crate::value::mask::Mask;
 use crate::value::volume::Voxels;
+
+/// Chunks that one task counts labels of.
+const CHUNKS: usize = 8;
 
 /// Labels the components of what is not 0 (and not 0 in the mask, if there is one) from 1, in raster
 /// order of their first voxels.
 pub fn connected(call: &Call<'_>) -> Result<Output, Refusal> {
     let args = call.args;
-    let volume = typed::integers_at(args, 0)?;
-    let mut is = each_voxel_type!(&volume.voxels, voxels => nonzero(voxels));
+    let mut is = nonzero(argument::at(args, 0)?)?;
     let fully = match args.get(1) {
         Some(Value::Bool(fully)) => *fully,
         _ => {
-            let mask = typed::integers_at(args, 1)?;
+            let mask = nonzero(argument::at(args, 1)?)?;
             argument::same_grid(&[&args[0], &args[1]])?;
-            let counts = each_voxel_type!(&mask.voxels, voxels => nonzero(voxels));
-            for (is, counts) in is.iter_mut().zip(counts.iter()) {
-                *is &= counts;
-            }
+            is = sweep::words(&is, &mask, |a, b| a & b);
             typed::truth_at(args, 2)?
         }
     };
-    let labels = labelled(&is, &volume.grid, fully)?;
-    Ok(typed::image(&volume.grid, u32::voxels(labels)).into())
+    let labels = labelled(&is, fully)?;
+    Ok(typed::image(&is.grid, u32::voxels(labels)).into())
 }
 
-fn nonzero<T: Voxel>(voxels: &[T]) -> Buffer<u8> {
-    typed::made(voxels.len(), |at| u8::from(voxels[at] != T::ZERO))
+/// Returns where an image of integers is not 0.
+fn nonzero(image: &Value) -> Result<Mask, Refusal> {
+    match image {
+        Value::Mask(mask) => Ok(mask.clone()),
+        Value::Volume(volume) if volume.voxels.kind().is_integer() => argument::mask(image),
+        _ => Err(argument::kind()),
+    }
 }
 
-/// Labels by union-find: the parent of a voxel is an earlier voxel of its component, or itself.
-fn labelled(is: &[u8], grid: &Grid, fully: bool) -> Result<Buffer<u32>, Refusal> {
-    let most = u32::MAX as usize;
-    if is.len() > most {
-        return Err(Refusal::with(Code::Size, &[is.len() as f64, most as f64]));
+fn labelled(is: &Mask, fully: bool) -> Result<Buffer<u32>, Refusal> {
+    let (voxels, most) = (is.grid.voxels(), u32::MAX as usize);
+    if voxels > most {
+        return Err(Refusal::with(Code::Size, &[voxels as f64, most as f64]));
     }
-    let [nx, ny, _] = grid.shape();
-    let before = earlier(fully);
-    let mut parents = Buffer::<u32>::take(is.len());
-    for at in (0..is.len()).filter(|at| is[*at] == 1) {
-        parents[at] = at as u32;
-        let place = [at % nx, at / nx % ny, at / nx / ny];
-        for [dx, dy, dz] in &before {
-            let x = place[0] as i64 + dx;
-            let y = place[1] as i64 + dy;
-            let z = place[2] as i64 + dz;
-            if x < 0 || y < 0 || z < 0 || x >= nx as i64 || y >= ny as i64 {
-                continue;
-            }
-            let other = (z as usize * ny + y as usize) * nx + x as usize;
-            if is[other] == 1 {
-                join(&mut parents, at as u32, other as u32);
-            }
-        }
-    }
-    let mut labels = Buffer::<u32>::take(is.len());
-    let mut count = 0;
-    for at in 0..is.len() {
-        labels[at] = if is[at] == 0 {
-            0
-        } else if parents[at] as usize == at {
-            count += 1;
-            count
-        } else {
-            // Parents come first, so theirs is known.
-            labels[parents[at] as usize]
-        };
-    }
-    Ok(labels)
-}
-
-/// Returns the steps to the neighbours that come before a voxel.
-fn earlier(fully: bool) -> Vec<[i64; 3]> {
-    let mut steps = Vec::new();
-    for dz in -1..=0i64 {
-        for dy in -1..=1i64 {
-            for dx in -1..=1i64 {
-                let is_before = (dz, dy, dx) < (0, 0, 0);
-                if is_before && (fully || dx.abs() + dy.abs() + dz.abs() == 1) {
-                    steps.push([dx, dy, dz]);
-                }
-            }
-        }
-    }
-    steps
-}
-
-fn root(parents: &mut [u32], mut at: u32) -> u32 {
-    while parents[at as usize] != at {
-        let parent = parents[at as usize];
-        parents[at as usize] = parents[parent as usize];
-        at = parent;
-    }
-    at
-}
-
-fn join(parents: &mut [u32], a: u32, b: u32) {
-    let (a, b) = (root(parents, a), root(parents, b));
-    parents[a.max(b) as usize] = a.min(b);
+    counted(is, if fully { Touch::Corners } else { Touch::Faces })
 }
 
 /// Numbers labels anew from 1: by size, greatest first, or in their order; small ones vanish.
@@ -120,10 +65,18 @@ pub fn relabel(call: &Call<'_>) -> Result<Output, Refusal> {
 }
 
 fn relabelled<T: Voxel>(voxels: &[T], least: u64, by_size: bool) -> Result<Voxels, Refusal> {
+    let chunks: Vec<&[T]> = voxels.chunks(CHUNKS * CHUNK).collect();
+    let counted = share::numbered(chunks.len(), &|at| {
+        let mut sizes: BTreeMap<Label<T>, u64> = BTreeMap::new();
+        // Neighbours mostly have one label: runs are counted, not voxels.
+        for run in chunks[at].chunk_by(|a, b| a == b).filter(|run| run[0] != T::ZERO) {
+            *sizes.entry(Label(run[0])).or_default() += run.len() as u64;
+        }
+        sizes
+    });
     let mut sizes: BTreeMap<Label<T>, u64> = BTreeMap::new();
-    // Neighbours mostly have one label: runs are counted, not voxels.
-    for run in voxels.chunk_by(|a, b| a == b).filter(|run| run[0] != T::ZERO) {
-        *sizes.entry(Label(run[0])).or_default() += run.len() as u64;
+    for (label, size) in counted.into_iter().flatten() {
+        *sizes.entry(label).or_default() += size;
     }
     let mut kept: Vec<(T, u64)> = sizes
         .into_iter()
@@ -136,18 +89,26 @@ fn relabelled<T: Voxel>(voxels: &[T], least: u64, by_size: bool) -> Result<Voxel
     if kept.len() as f64 > T::GREATEST.wide() {
         return Err(Refusal::with(Code::Size, &[kept.len() as f64, T::GREATEST.wide()]));
     }
-    let numbers: BTreeMap<Label<T>, T> = kept
+    let mut numbers: Vec<(Label<T>, T)> = kept
         .iter()
         .enumerate()
         .map(|(at, (label, _))| (Label(*label), T::of((at + 1) as f64)))
         .collect();
+    numbers.sort_unstable_by_key(|(label, _)| *label);
     let mut out = Buffer::<T>::take(voxels.len());
-    let mut from = 0;
-    for run in voxels.chunk_by(|a, b| a == b) {
-        let number = numbers.get(&Label(run[0])).copied().unwrap_or(T::ZERO);
-        out[from..from + run.len()].fill(number);
-        from += run.len();
-    }
+    share::pieces(&mut out, CHUNK, &|chunk, out: &mut [T]| {
+        let voxels = &voxels[chunk * CHUNK..][..out.len()];
+        let mut from = 0;
+        for run in voxels.chunk_by(|a, b| a == b) {
+            let found = if run[0] == T::ZERO {
+                None
+            } else {
+                numbers.binary_search_by_key(&Label(run[0]), |(label, _)| *label).ok()
+            };
+            out[from..from + run.len()].fill(found.map_or(T::ZERO, |at| numbers[at].1));
+            from += run.len();
+        }
+    });
     Ok(T::voxels(out))
 }
 
@@ -184,6 +145,7 @@ mod tests {
     use super::*;
     use crate::kernel::space::component::numbered;
     use crate::kernel::space::sample;
+    use crate::value::grid::Grid;
 
     /// Labels by flooding.
     fn flooded(is: &[u8], grid: &Grid, fully: bool) -> Vec<u32> {
@@ -218,12 +180,24 @@ mod tests {
         fn components_are_those_of_flooding(mask in sample::mask(), fully: bool) {
             let bytes = typed::volume(&Value::Mask(mask.clone())).unwrap();
             let Voxels::U8(is) = &bytes.voxels else { panic!("u8") };
-            let got = labelled(is, &mask.grid, fully).unwrap();
+            let got = labelled(&mask, fully).unwrap();
             prop_assert_eq!(&got[..], &flooded(is, &mask.grid, fully)[..]);
             if fully {
                 let Voxels::F32(other) = numbered(&mask).unwrap().voxels else { panic!("f32") };
                 prop_assert!(got.iter().zip(other.iter()).all(|(a, b)| *a as f32 == *b));
             }
+        }
+    }
+
+    #[test]
+    fn labels_do_not_depend_on_threads() {
+        for dims in [&[70, 130, 150][..], &[64, 40_000]] {
+            let mask = sample::blobs(dims, &vec![1.0; dims.len()], 5);
+            for fully in [false, true] {
+                sample::same_on_any_threads(|| labelled(&mask, fully).unwrap().to_vec());
+            }
+            let labels = labelled(&mask, false).unwrap();
+            sample::same_on_any_threads(|| relabelled(&labels, 3, true).unwrap().bytes().to_vec());
         }
     }
 

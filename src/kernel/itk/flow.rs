@@ -91,8 +91,71 @@ fn update(get: impl Fn([isize; 3]) -> f64, here: f64, axes: usize, scale: &[f64]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::kernel::space::sample::grid_of;
+    use crate::kernel::space::sample::{self, grid_of};
+
+    /// The speed of one voxel, term by term, of the voxels around it with the edge repeated.
+    fn speed(voxels: &[f64], grid: &Grid, at: usize) -> f64 {
+        let shape = grid.shape().map(|n| n as i64);
+        let [nx, ny, _] = shape;
+        let here = [at as i64 % nx, at as i64 / nx % ny, at as i64 / nx / ny];
+        let get = |steps: &[(usize, i64)]| {
+            let mut place = here;
+            for (axis, step) in steps {
+                place[*axis] = (place[*axis] + step).clamp(0, shape[*axis] - 1);
+            }
+            voxels[((place[2] * ny + place[1]) * nx + place[0]) as usize]
+        };
+        let axes = grid.dims().len();
+        let h = |axis: usize| grid.spacing()[axis];
+        let first = |a: usize| (get(&[(a, 1)]) - get(&[(a, -1)])) / (2.0 * h(a));
+        let second = |a: usize| (get(&[(a, 1)]) - 2.0 * get(&[]) + get(&[(a, -1)])) / (h(a) * h(a));
+        let cross = |a: usize, b: usize| {
+            let get = |i: i64, j: i64| get(&[(a, i), (b, j)]);
+            (get(1, 1) - get(1, -1) - get(-1, 1) + get(-1, -1)) / (4.0 * h(a) * h(b))
+        };
+        let squared: f64 = (0..axes).map(|a| first(a) * first(a)).sum();
+        if squared < FLAT {
+            return 0.0;
+        }
+        let mut sum = 0.0;
+        for a in 0..axes {
+            for b in (0..axes).filter(|b| *b != a) {
+                sum += first(a) * first(a) * second(b) - first(a) * first(b) * cross(a, b);
+            }
+        }
+        sum / squared
+    }
+
+    proptest! {
+        #[test]
+        fn voxels_move_by_their_curvature(grid in sample::grid(), seed: u64) {
+            let voxels: Vec<f64> = sample::voxels(grid.voxels(), seed)
+                .into_iter()
+                .map(|x| f64::from(x).clamp(-9.0, 9.0))
+                .collect();
+            let mut next = vec![0.0; voxels.len()];
+            advance(&voxels, &mut next, &grid, 0.05);
+            for at in 0..voxels.len() {
+                let want = voxels[at] + 0.05 * speed(&voxels, &grid, at);
+                prop_assert!((next[at] - want).abs() < 1e-9 * (1.0 + want.abs()), "{} {}", next[at], want);
+            }
+        }
+    }
+
+    #[test]
+    fn neither_threads_nor_paths_show() {
+        let grid = grid_of(&[65, 30, 20], &[0.7, 0.7, 3.3]);
+        let voxels: Vec<f64> =
+            sample::voxels(grid.voxels(), 4).into_iter().map(f64::from).collect();
+        sample::same_on_any_threads(|| {
+            let mut next = vec![0.0; voxels.len()];
+            advance(&voxels, &mut next, &grid, 0.05);
+            next.iter().map(|x| x.to_bits()).collect::<Vec<u64>>()
+        });
+    }
 
     #[test]
     fn planes_do_not_move_and_bowls_do() {

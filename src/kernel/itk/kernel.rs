@@ -180,8 +180,47 @@ fn convolved<T: Voxel>(voxels: &[T], grid: &Grid, axis: usize, kernel: &[f64]) -
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::kernel::space::sample::grid_of;
+    use crate::kernel::space::sample::{self, grid_of};
+
+    /// Convolves one line whose ends are repeated.
+    fn line(samples: &[f64], kernel: &[f64]) -> Vec<f64> {
+        let reach = kernel.len() - 1;
+        let mut long = vec![samples[0]; reach];
+        long.extend_from_slice(samples);
+        long.resize(long.len() + reach, samples[samples.len() - 1]);
+        let taps: Vec<f64> = kernel.iter().rev().chain(&kernel[1..]).copied().collect();
+        let dot = |part: &[f64]| part.iter().zip(&taps).fold(0.0, |sum, (x, tap)| sum + tap * x);
+        long.windows(taps.len()).map(dot).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_convolved_one_by_one(
+            grid in sample::grid(),
+            seed: u64,
+            variance in 0.1f64..12.0,
+        ) {
+            let kernel = coefficients(variance, 0.01, 32);
+            let voxels: Vec<f64> =
+                sample::voxels(grid.voxels(), seed).into_iter().map(f64::from).collect();
+            let shape = grid.shape();
+            let steps = [1, shape[0], shape[0] * shape[1]];
+            for axis in 0..grid.dims().len() {
+                let (n, step) = (shape[axis], steps[axis]);
+                let got = convolved(&voxels, &grid, axis, &kernel);
+                for first in (0..voxels.len()).filter(|at| at / step % n == 0) {
+                    let places = || (0..n).map(|at| first + at * step);
+                    let samples: Vec<f64> = places().map(|at| voxels[at]).collect();
+                    for (at, want) in places().zip(line(&samples, &kernel)) {
+                        prop_assert_eq!(got[at].to_bits(), want.to_bits());
+                    }
+                }
+            }
+        }
+    }
 
     /// The series of the modified Bessel function.
     fn series(order: usize, t: f64) -> f64 {

@@ -57,7 +57,7 @@ fn morphed<T: Voxel>(
 ) -> Result<Voxels, Refusal> {
     let (background, foreground) =
         (typed::scalar_at::<T>(args, 3)?, typed::scalar_at::<T>(args, 4)?);
-    let is = typed::packed(grid, voxels, |voxel| voxel == foreground);
+    let is = typed::packed(grid, voxels, move |voxel| voxel == foreground);
     let stays = match way {
         Way::Dilate => dilated(&is, shape, outside),
         // What is eroded is not reached by what is not there.
@@ -65,7 +65,7 @@ fn morphed<T: Voxel>(
     };
     let stays = typed::volume(&Value::Mask(stays))?;
     let Voxels::U8(stays) = &stays.voxels else { return Err(argument::kind()) };
-    Ok(typed::zip(voxels, stays, |voxel, stays: u8| match (stays == 1, voxel == foreground) {
+    Ok(typed::zip(voxels, stays, move |voxel, stays: u8| match (stays == 1, voxel == foreground) {
         (true, _) => foreground,
         (false, true) => background,
         (false, false) => voxel,

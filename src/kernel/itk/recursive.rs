@@ -1,9 +1,13 @@
 //! Gaussian smoothing by recursive filters.
+#![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
+
+use rayon::prelude::*;
 
 use crate::each_voxel_type;
 use crate::kernel::argument;
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
+use crate::kernel::number::simd;
 use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Call, Output};
@@ -11,7 +15,7 @@ use crate::primitive::refusal::{Code, Refusal};
 use crate::value::grid::Grid;
 
 /// Lines that are filtered side by side.
-const LINES: usize = 16;
+const LINES: usize = 32;
 
 /// Smooths an image by a Gaussian of `sigma` mm, as f32.
 ///
@@ -45,6 +49,9 @@ pub fn smooth(call: &Call<'_>) -> Result<Output, Refusal> {
     }
     Ok(typed::image(grid, f32::voxels(out)).into())
 }
+
+/// Sample after sample, of lines side by side.
+type Samples = [[f64; LINES]];
 
 /// The coefficients of both directions.
 struct Filter {
@@ -92,88 +99,211 @@ impl Filter {
     }
 
     /// Filters lines side by side: `lines` holds sample after sample, `LINES` each.
-    fn run(&self, lines: &[[f64; LINES]], out: &mut [[f64; LINES]], scratch: &mut [[f64; LINES]]) {
+    #[inline(always)]
+    fn run((filter, lines, out, scratch): (&Self, &Samples, &mut Samples, &mut Samples)) {
+        let Self { n, m, d, forth, back } = filter;
         let len = lines.len();
         let (first, last) = (lines[0], lines[len - 1]);
         for at in 0..len {
-            for lane in 0..LINES {
-                let sample = |back: usize| {
-                    if at >= back { lines[at - back][lane] } else { first[lane] }
-                };
-                let n = &self.n;
-                let fed = sample(0) * n[0] + sample(1) * n[1] + sample(2) * n[2] + sample(3) * n[3];
-                let term = |back: usize| {
-                    if at >= back {
-                        scratch[at - back][lane] * self.d[back - 1]
-                    } else {
-                        first[lane] * self.forth[back - 1]
-                    }
-                };
-                let value = fed - (term(1) + term(2) + term(3) + term(4));
-                scratch[at][lane] = value;
-                out[at][lane] = value;
+            let (before, rest) = scratch.split_at_mut(at);
+            if at >= 4 {
+                let samples = [&lines[at], &lines[at - 1], &lines[at - 2], &lines[at - 3]];
+                let terms = [&before[at - 1], &before[at - 2], &before[at - 3], &before[at - 4]];
+                each(samples, n, terms, d, &mut rest[0]);
+            } else {
+                // What was before the edge is a share of the first sample.
+                let sample = |back: usize| if at >= back { &lines[at - back] } else { &first };
+                let term = |back: usize| if at >= back { &before[at - back] } else { &first };
+                let share = |k: usize| if at >= k { d[k - 1] } else { forth[k - 1] };
+                let samples = [sample(0), sample(1), sample(2), sample(3)];
+                let terms = [term(1), term(2), term(3), term(4)];
+                each(samples, n, terms, &[share(1), share(2), share(3), share(4)], &mut rest[0]);
             }
+            out[at] = rest[0];
         }
         for at in (0..len).rev() {
+            let (rest, after) = scratch.split_at_mut(at + 1);
+            if at + 4 < len {
+                let samples = [&lines[at + 1], &lines[at + 2], &lines[at + 3], &lines[at + 4]];
+                let terms = [&after[0], &after[1], &after[2], &after[3]];
+                each(samples, m, terms, d, &mut rest[at]);
+            } else {
+                let is = |on: usize| at + on < len;
+                let sample = |on: usize| if is(on) { &lines[at + on] } else { &last };
+                let term = |on: usize| if is(on) { &after[on - 1] } else { &last };
+                let share = |k: usize| if is(k) { d[k - 1] } else { back[k - 1] };
+                let samples = [sample(1), sample(2), sample(3), sample(4)];
+                let terms = [term(1), term(2), term(3), term(4)];
+                each(samples, m, terms, &[share(1), share(2), share(3), share(4)], &mut rest[at]);
+            }
             for lane in 0..LINES {
-                let sample = |on: usize| {
-                    if at + on < len { lines[at + on][lane] } else { last[lane] }
-                };
-                let m = &self.m;
-                let fed = sample(1) * m[0] + sample(2) * m[1] + sample(3) * m[2] + sample(4) * m[3];
-                let term = |on: usize| {
-                    if at + on < len {
-                        scratch[at + on][lane] * self.d[on - 1]
-                    } else {
-                        last[lane] * self.back[on - 1]
-                    }
-                };
-                let value = fed - (term(1) + term(2) + term(3) + term(4));
-                scratch[at][lane] = value;
-                out[at][lane] += value;
+                out[at][lane] += rest[at][lane];
             }
         }
+    }
+}
+
+/// Filters one sample of all lines: of the samples around it, and of the results before.
+#[inline(always)]
+fn each(
+    [s0, s1, s2, s3]: [&[f64; LINES]; 4],
+    [n0, n1, n2, n3]: &[f64; 4],
+    [t1, t2, t3, t4]: [&[f64; LINES]; 4],
+    [d1, d2, d3, d4]: &[f64; 4],
+    out: &mut [f64; LINES],
+) {
+    for lane in 0..LINES {
+        let fed = s0[lane] * n0 + s1[lane] * n1 + s2[lane] * n2 + s3[lane] * n3;
+        let back = t1[lane] * d1 + t2[lane] * d2 + t3[lane] * d3 + t4[lane] * d4;
+        out[lane] = fed - back;
     }
 }
 
 /// Filters along one axis; lines do not know of each other.
 fn pass<T: Voxel>(voxels: &[T], grid: &Grid, axis: usize, filter: &Filter) -> Buffer<f32> {
     let [nx, ny, nz] = grid.shape();
-    let n = [nx, ny, nz][axis];
-    let step = [1, nx, nx * ny][axis];
-    // The first voxels of all lines, in raster order.
-    let starts: Vec<usize> = match axis {
-        0 => (0..ny * nz).map(|row| row * nx).collect(),
-        1 => (0..nz).flat_map(|z| (0..nx).map(move |x| z * nx * ny + x)).collect(),
-        _ => (0..nx * ny).collect(),
-    };
-    let filtered: Vec<Vec<[f64; LINES]>> =
-        share::numbered(starts.len().div_ceil(LINES), &|group| {
-            let starts = &starts[group * LINES..];
-            let mut lines = vec![[0.0; LINES]; n];
-            for (at, samples) in lines.iter_mut().enumerate() {
-                for (sample, start) in samples.iter_mut().zip(starts) {
-                    *sample = voxels[start + at * step].wide();
+    let mut out = Buffer::<f32>::take(voxels.len());
+    if axis == 0 {
+        share::pieces(&mut out, nx * LINES, &|group, out| {
+            let from = group * nx * LINES;
+            let mut lines = Lines::new(nx);
+            for (lane, row) in voxels[from..from + out.len()].chunks_exact(nx).enumerate() {
+                for (samples, voxel) in lines.samples.iter_mut().zip(row) {
+                    samples[lane] = voxel.wide();
                 }
             }
-            let (mut out, mut scratch) = (vec![[0.0; LINES]; n], vec![[0.0; LINES]; n]);
-            filter.run(&lines, &mut out, &mut scratch);
-            out
-        });
-    let mut out = Buffer::<f32>::take(voxels.len());
-    for (starts, lines) in starts.chunks(LINES).zip(&filtered) {
-        for (at, samples) in lines.iter().enumerate() {
-            for (start, sample) in starts.iter().zip(samples) {
-                out[start + at * step] = (*sample as f32).tidy();
+            lines.filter(filter);
+            for (lane, row) in out.chunks_exact_mut(nx).enumerate() {
+                for (out, samples) in row.iter_mut().zip(&lines.out) {
+                    *out = (samples[lane] as f32).tidy();
+                }
             }
+        });
+        return out;
+    }
+    // Lines that begin beside each other along x: the parts of rows that they go through.
+    let n = [nx, ny, nz][axis];
+    let groups = nx.div_ceil(LINES);
+    let others = if axis == 1 { nz } else { ny };
+    let mut parts: Vec<Part<'_, T>> = (0..others * groups).map(|_| Vec::with_capacity(n)).collect();
+    for (row, (out, voxels)) in out.chunks_exact_mut(nx).zip(voxels.chunks_exact(nx)).enumerate() {
+        let other = if axis == 1 { row / ny } else { row % ny };
+        for (group, part) in out.chunks_mut(LINES).zip(voxels.chunks(LINES)).enumerate() {
+            parts[other * groups + group].push(part);
         }
     }
+    parts.par_chunks_mut(groups).for_each(|parts| {
+        let mut lines = Lines::new(n);
+        for part in parts {
+            for (samples, (_, voxels)) in lines.samples.iter_mut().zip(part.iter()) {
+                for (sample, voxel) in samples.iter_mut().zip(*voxels) {
+                    *sample = voxel.wide();
+                }
+            }
+            lines.filter(filter);
+            for ((out, _), samples) in part.iter_mut().zip(&lines.out) {
+                for (out, sample) in out.iter_mut().zip(samples) {
+                    *out = (*sample as f32).tidy();
+                }
+            }
+        }
+    });
     out
+}
+
+/// The voxels of some lines, and where their results go, from sample to sample.
+type Part<'a, T> = Vec<(&'a mut [f32], &'a [T])>;
+
+/// Room for lines side by side; what a line leaves stands there until the next one.
+struct Lines {
+    samples: Vec<[f64; LINES]>,
+    out: Vec<[f64; LINES]>,
+    scratch: Vec<[f64; LINES]>,
+}
+
+impl Lines {
+    fn new(len: usize) -> Self {
+        let room = || vec![[0.0; LINES]; len];
+        Self { samples: room(), out: room(), scratch: room() }
+    }
+
+    fn filter(&mut self, filter: &Filter) {
+        let Self { samples, out, scratch } = self;
+        simd::apply(Filter::run, (filter, samples, out, scratch));
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::kernel::space::sample;
+
+    /// One line, sample by sample.
+    fn line(filter: &Filter, samples: &[f64]) -> Vec<f64> {
+        let n = samples.len() as isize;
+        let get = |at: isize| samples[at.clamp(0, n - 1) as usize];
+        let mut out = vec![0.0; samples.len()];
+        for (way, edge) in [(1, 0), (-1, n - 1)] {
+            let (weights, shares, ahead) =
+                if way == 1 { (&filter.n, &filter.forth, 0) } else { (&filter.m, &filter.back, 1) };
+            let mut done: Vec<f64> = Vec::new();
+            for step in 0..n {
+                let at = edge + way * step;
+                let sample = |k: usize| get(at - way * (k as isize + ahead)) * weights[k];
+                let before = |k: usize| match done.len().checked_sub(k) {
+                    Some(place) => done[place] * filter.d[k - 1],
+                    None => get(edge) * shares[k - 1],
+                };
+                let fed = sample(0) + sample(1) + sample(2) + sample(3);
+                let value = fed - (before(1) + before(2) + before(3) + before(4));
+                done.push(value);
+                out[at as usize] += value;
+            }
+        }
+        out
+    }
+
+    fn check(grid: &Grid, voxels: &[f32], sigma: f64) {
+        let shape = grid.shape();
+        let filter = Filter::new(sigma);
+        let mut steps = [1, shape[0], shape[0] * shape[1]];
+        for axis in 0..grid.dims().len() {
+            let got = pass(voxels, grid, axis, &filter);
+            let step = std::mem::take(&mut steps[axis]);
+            for first in (0..voxels.len()).filter(|at| (at / step).is_multiple_of(shape[axis])) {
+                let places = || (0..shape[axis]).map(|at| first + at * step);
+                let samples: Vec<f64> = places().map(|at| f64::from(voxels[at])).collect();
+                for (at, want) in places().zip(line(&filter, &samples)) {
+                    assert_eq!(got[at].to_bits(), (want as f32).to_bits());
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_filtered_one_by_one(grid in sample::grid(), seed: u64, sigma in 0.3f64..5.0) {
+            let voxels = sample::voxels(grid.voxels(), seed);
+            sample::on_each_path(|| check(&grid, &voxels, sigma));
+        }
+    }
+
+    #[test]
+    fn lines_do_not_depend_on_threads() {
+        for dims in [&[70, 37, 41][..], &[65, 300]] {
+            let grid = sample::grid_of(dims, &vec![1.0; dims.len()]);
+            let voxels = sample::voxels(grid.voxels(), 3);
+            for axis in 0..dims.len() {
+                sample::same_on_any_threads(|| {
+                    pass(&voxels, &grid, axis, &Filter::new(1.7)).bytes().to_vec()
+                });
+            }
+        }
+    }
 
     #[test]
     fn constants_stay_and_an_impulse_becomes_a_gaussian() {
@@ -183,7 +313,7 @@ mod tests {
             lines.iter_mut().for_each(|samples| samples[1] = 0.0);
             lines[20][1] = 1.0;
             let (mut out, mut scratch) = (vec![[0.0; LINES]; 41], vec![[0.0; LINES]; 41]);
-            filter.run(&lines, &mut out, &mut scratch);
+            Filter::run((&filter, &lines, &mut out, &mut scratch));
             for (at, samples) in out.iter().enumerate() {
                 assert!((samples[0] - 7.0).abs() < 1e-9);
                 let gauss = |x: f64| libm::exp(-x * x / (2.0 * sigma * sigma));

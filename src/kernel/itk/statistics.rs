@@ -1,12 +1,14 @@
 //! Numbers of images, and rescaling by them.
+#![expect(clippy::inline_always, reason = "`apply` compiles anew only what is inlined into it")]
 
 use crate::each_voxel_type;
 use crate::kernel::argument::{self, CHUNK};
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
-use crate::kernel::list::samples::Samples;
-use crate::kernel::number::exact::Doubles;
+use crate::kernel::list::samples::{Samples, folded};
+use crate::kernel::number::exact::{Doubles, Many};
 use crate::kernel::number::operand::number;
+use crate::kernel::number::simd;
 use crate::kernel::share;
 use crate::primitive::contract::{Call, Output};
 use crate::primitive::refusal::{Code, Refusal};
@@ -20,16 +22,10 @@ pub fn minimum_maximum(call: &Call<'_>) -> Result<Output, Refusal> {
     Ok(Value::sequence(vec![number(least), number(greatest)]).into())
 }
 
-fn ends<T: Voxel>(voxels: &[T]) -> (f64, f64) {
-    let of_chunk = |voxels: &[T]| {
-        let mut numbers = voxels.iter().copied().filter(|voxel| voxel.partial_cmp(voxel).is_some());
-        let first = numbers.next()?;
-        Some(numbers.fold((first, first), |(least, greatest), voxel| {
-            (lesser(least, voxel), greater(greatest, voxel))
-        }))
-    };
+/// Returns the least and the greatest voxel, NaN passed over; of nothing else, NaN twice.
+pub fn ends<T: Voxel>(voxels: &[T]) -> (f64, f64) {
     let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
-    let found = share::numbered(chunks.len(), &|at| of_chunk(chunks[at]));
+    let found = share::numbered(chunks.len(), &|at| simd::apply(ends_of::<T>, chunks[at]));
     let found = found.into_iter().flatten().reduce(|a, b| (lesser(a.0, b.0), greater(a.1, b.1)));
     // Zeros of both signs are equal, and which of them came first must not show.
     found.map_or((f64::NAN, f64::NAN), |(least, greatest)| {
@@ -37,10 +33,32 @@ fn ends<T: Voxel>(voxels: &[T]) -> (f64, f64) {
     })
 }
 
+#[inline(always)]
+fn ends_of<T: Voxel>(voxels: &[T]) -> Option<(T, T)> {
+    // What is NaN is neither lesser nor greater than the first that is not.
+    let first = *voxels.iter().find(|voxel| voxel.partial_cmp(voxel).is_some())?;
+    // As many at once as a vector has.
+    let (lanes, rest) = voxels.as_chunks::<16>();
+    let (mut least, mut greatest) = ([first; 16], [first; 16]);
+    for lane in lanes {
+        for x in 0..16 {
+            least[x] = lesser(least[x], lane[x]);
+            greatest[x] = greater(greatest[x], lane[x]);
+        }
+    }
+    for (x, voxel) in rest.iter().enumerate() {
+        least[x] = lesser(least[x], *voxel);
+        greatest[x] = greater(greatest[x], *voxel);
+    }
+    Some((least.into_iter().fold(first, lesser), greatest.into_iter().fold(first, greater)))
+}
+
+#[inline(always)]
 fn lesser<T: Voxel>(a: T, b: T) -> T {
     if b < a { b } else { a }
 }
 
+#[inline(always)]
 fn greater<T: Voxel>(a: T, b: T) -> T {
     if b > a { b } else { a }
 }
@@ -54,18 +72,35 @@ pub fn statistics(call: &Call<'_>) -> Result<Output, Refusal> {
     let (least, greatest) = each_voxel_type!(&volume.voxels, voxels => ends(voxels));
     let samples = Samples::of(image)?;
     let count = samples.count() as f64;
-    let mut sum = Doubles::default();
-    samples.each(|sample| sample.add_to(&mut sum));
-    let sum = sum.round();
+    let task = CHUNK.max(samples.count().div_ceil(64));
+    let tasks =
+        folded([samples], task, &<(Many, Doubles)>::default, &|(many, some), from, [numbers]| {
+            if samples.is_narrow() {
+                many.add(numbers);
+            } else {
+                // Integers of 64 bits are not all f64.
+                (from..from + numbers.len()).for_each(|at| samples.at(at).add_to(some));
+            }
+        });
+    let sum = total(tasks).round();
     let mean = sum / count;
-    let mut squares = Doubles::default();
-    samples.each(|sample| {
-        let deviation = sample.to_f64() - mean;
-        squares.add(deviation * deviation);
+    let tasks = folded([samples], task, &<(Many, Doubles)>::default, &|(many, _), _, [numbers]| {
+        let squares: Vec<f64> =
+            numbers.iter().map(|number| (number - mean) * (number - mean)).collect();
+        many.add(&squares);
     });
-    let variance = squares.round() / (count - 1.0);
+    let variance = total(tasks).round() / (count - 1.0);
     let all = [least, greatest, mean, variance.sqrt(), variance, sum, count];
     Ok(Value::sequence(all.map(number).to_vec()).into())
+}
+
+fn total(tasks: Vec<(Many, Doubles)>) -> Doubles {
+    let mut all = Doubles::default();
+    for (many, some) in tasks {
+        all.merge(&many.finish());
+        all.merge(&some);
+    }
+    all
 }
 
 /// Returns an image whose least voxel is a number and whose greatest is another.
@@ -86,7 +121,7 @@ fn rescaled<T: Voxel>(voxels: &[T], low: f64, high: f64) -> Result<Voxels, Refus
     let scale = if greatest > least { (high - low) / (greatest - least) } else { 0.0 };
     let shift = low - least * scale;
     let is_constant = greatest <= least;
-    Ok(typed::map(voxels, |voxel: T| {
+    Ok(typed::map(voxels, move |voxel: T| {
         if is_constant {
             return T::of(low);
         }

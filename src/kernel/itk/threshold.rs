@@ -1,10 +1,12 @@
 //! Thresholds: given, and Otsu's; and images cut out by masks.
+#![expect(clippy::needless_bitwise_bool, reason = "without branches loops become vector code")]
 
 use crate::each_voxel_type;
 use crate::kernel::argument::{self, CHUNK};
+use crate::kernel::itk::statistics::ends;
 use crate::kernel::itk::typed;
 use crate::kernel::itk::voxel::Voxel;
-use crate::kernel::number::otsu::{Bins, MOST_BINS, best};
+use crate::kernel::number::otsu::{Bins, MOST_BINS, best, histogram};
 use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::contract::{Call, Output};
@@ -32,7 +34,10 @@ fn parted<T: Voxel>(
     if low > high {
         return Err(Refusal::with(Code::Range, &[low.wide(), high.wide()]));
     }
-    Ok(typed::map(voxels, |voxel| if low <= voxel && voxel <= high { inside } else { outside }))
+    Ok(typed::map(
+        voxels,
+        move |voxel| if (low <= voxel) & (voxel <= high) { inside } else { outside },
+    ))
 }
 
 /// Keeps the voxels between two numbers, ends included; others become a third number.
@@ -45,7 +50,10 @@ pub fn threshold(call: &Call<'_>) -> Result<Output, Refusal> {
 fn kept<T: Voxel>(voxels: &[T], args: &[Value]) -> Result<Voxels, Refusal> {
     let (low, high) = (typed::scalar_at::<T>(args, 1)?, typed::scalar_at::<T>(args, 2)?);
     let outside = typed::scalar_at::<T>(args, 3)?;
-    Ok(typed::map(voxels, |voxel| if low <= voxel && voxel <= high { voxel } else { outside }))
+    Ok(typed::map(
+        voxels,
+        move |voxel| if (low <= voxel) & (voxel <= high) { voxel } else { outside },
+    ))
 }
 
 /// Puts a number where a mask is another.
@@ -66,7 +74,7 @@ fn hidden<T: Voxel>(mask: &[T], args: &[Value]) -> Result<Buffer<u8>, Refusal> {
 
 fn covered<T: Voxel>(voxels: &[T], hides: &[u8], args: &[Value]) -> Result<Voxels, Refusal> {
     let outside = typed::scalar_at::<T>(args, 2)?;
-    Ok(typed::zip(voxels, hides, |voxel, hides: u8| if hides == 1 { outside } else { voxel }))
+    Ok(typed::zip(voxels, hides, move |voxel, hides: u8| if hides == 1 { outside } else { voxel }))
 }
 
 /// What `OtsuThreshold` is asked for besides its images.
@@ -128,9 +136,11 @@ fn divided<T: Voxel>(
     counted: Option<&[u8]>,
     options: &Otsu,
 ) -> Result<Voxels, Refusal> {
-    let counts = |at: usize| counted.is_none_or(|counted| counted[at] == 1);
-    let (least, greatest) = range(voxels, counts);
-    if least > greatest {
+    let gathered = counted.map(|counted| inside(voxels, counted));
+    let seen = gathered.as_deref().unwrap_or(voxels);
+    let (least, greatest) = ends(seen);
+    // Of nothing both are NaN.
+    if least.is_nan() {
         return Err(Refusal::new(Code::Empty));
     }
     for end in [least, greatest] {
@@ -147,49 +157,26 @@ fn divided<T: Voxel>(
     let threshold = if least == greatest && size_of::<T>() > 1 {
         least
     } else {
-        let bin = best(&bins, &histogram(voxels, counts, &bins, options.bins));
+        let bin = best(&bins, &histogram(seen, &bins, T::wide));
         if options.middle { bins.middle(bin) } else { bins.upper(bin) }
     };
     let threshold = T::of(threshold);
-    let inside = |at: usize| counts(at) || !options.hides_output;
-    let out = typed::made(voxels.len(), |at| {
-        if voxels[at] <= threshold && inside(at) { options.inside } else { options.outside }
-    });
-    Ok(u8::voxels(out))
+    let (inside, outside) = (options.inside, options.outside);
+    Ok(match counted.filter(|_| options.hides_output) {
+        None => typed::map(voxels, move |voxel| if voxel <= threshold { inside } else { outside }),
+        Some(counted) => typed::zip(voxels, counted, move |voxel, counts: u8| {
+            if (voxel <= threshold) & (counts == 1) { inside } else { outside }
+        }),
+    })
 }
 
-/// Returns the least and the greatest of what counts, NaN passed over; of nothing, infinity and minus
-/// infinity.
-fn range<T: Voxel>(voxels: &[T], counts: impl Fn(usize) -> bool + Sync) -> (f64, f64) {
-    let nothing = (f64::INFINITY, f64::NEG_INFINITY);
-    let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
-    let ends = share::numbered(chunks.len(), &|chunk| {
-        let inside = (chunk * CHUNK..).zip(chunks[chunk]).filter(|(at, _)| counts(*at));
-        inside.fold(nothing, |(least, greatest), (_, voxel)| {
-            (least.min(voxel.wide()), greatest.max(voxel.wide()))
-        })
-    });
-    ends.into_iter().fold(nothing, |a, b| (a.0.min(b.0), a.1.max(b.1)))
-}
-
-fn histogram<T: Voxel>(
-    voxels: &[T],
-    counts: impl Fn(usize) -> bool + Sync,
-    bins: &Bins,
-    count: usize,
-) -> Vec<u64> {
-    let chunks: Vec<&[T]> = voxels.chunks(CHUNK).collect();
-    let found = share::numbered(chunks.len(), &|chunk| {
-        let mut found = vec![0u64; count];
-        let inside = (chunk * CHUNK..).zip(chunks[chunk]).filter(|(at, _)| counts(*at));
-        for (_, voxel) in inside.filter(|(_, voxel)| !voxel.wide().is_nan()) {
-            found[bins.of(voxel.wide())] += 1;
-        }
-        found
-    });
-    let mut all = vec![0; count];
-    for part in found {
-        all.iter_mut().zip(part).for_each(|(all, part)| *all += part);
-    }
-    all
+/// Returns the voxels that count.
+fn inside<T: Voxel>(voxels: &[T], counted: &[u8]) -> Vec<T> {
+    let chunks: Vec<(&[T], &[u8])> = voxels.chunks(CHUNK).zip(counted.chunks(CHUNK)).collect();
+    share::numbered(chunks.len(), &|chunk| {
+        let (voxels, counted) = chunks[chunk];
+        let both = voxels.iter().zip(counted);
+        both.filter(|(_, counts)| **counts == 1).map(|(voxel, _)| *voxel).collect::<Vec<T>>()
+    })
+    .concat()
 }

@@ -1,9 +1,11 @@
 //! Images in their voxel type, scalars in that type, and passes over voxels.
+#![expect(clippy::inline_always, reason = "`apply` compiles anew only what is inlined into it")]
 
 use std::sync::Arc;
 
 use crate::kernel::argument::{self, CHUNK};
 use crate::kernel::itk::voxel::Voxel;
+use crate::kernel::number::simd;
 use crate::kernel::share;
 use crate::pool::Buffer;
 use crate::primitive::refusal::{Code, Refusal};
@@ -11,6 +13,9 @@ use crate::value::data::Value;
 use crate::value::grid::Grid;
 use crate::value::mask::Mask;
 use crate::value::volume::{Volume, Voxels};
+
+/// Rows of a mask that one task takes.
+const ROWS: usize = 64;
 
 /// Returns a number image in its own type; a mask is u8 0 and 1, a colour image is refused.
 pub fn volume(value: &Value) -> Result<Volume, Refusal> {
@@ -101,12 +106,11 @@ pub fn each_axis<'a>(value: &'a Value, grid: &Grid) -> Result<Vec<&'a Value>, Re
 }
 
 /// Computes each voxel of an image from that of another.
-pub fn map<T: Voxel, U: Voxel>(voxels: &[T], of: impl Fn(T) -> U + Sync) -> Voxels {
+pub fn map<T: Voxel, U: Voxel>(voxels: &[T], of: impl Fn(T) -> U + Sync + Copy) -> Voxels {
     let mut out = Buffer::<U>::take(voxels.len());
     share::pieces(&mut out, CHUNK, &|chunk, out| {
-        for (out, voxel) in out.iter_mut().zip(&voxels[chunk * CHUNK..]) {
-            *out = of(*voxel).tidy();
-        }
+        let voxels = &voxels[chunk * CHUNK..];
+        simd::apply(map_all, (voxels, out, of));
     });
     U::voxels(out)
 }
@@ -115,16 +119,38 @@ pub fn map<T: Voxel, U: Voxel>(voxels: &[T], of: impl Fn(T) -> U + Sync) -> Voxe
 pub fn zip<T: Voxel, S: Voxel, U: Voxel>(
     a: &[T],
     b: &[S],
-    of: impl Fn(T, S) -> U + Sync,
+    of: impl Fn(T, S) -> U + Sync + Copy,
 ) -> Voxels {
     let mut out = Buffer::<U>::take(a.len());
     share::pieces(&mut out, CHUNK, &|chunk, out| {
         let (a, b) = (&a[chunk * CHUNK..], &b[chunk * CHUNK..]);
-        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-            *out = of(*a, *b).tidy();
-        }
+        simd::apply(zip_all, (a, b, out, of));
     });
     U::voxels(out)
+}
+
+// The functions below get their arguments by value: behind a reference, what is written might change
+// them, and no vectors came of it.
+
+#[inline(always)]
+fn map_all<T: Voxel, U: Voxel, F: Fn(T) -> U>((voxels, out, of): (&[T], &mut [U], F)) {
+    for (out, voxel) in out.iter_mut().zip(voxels) {
+        *out = of(*voxel).tidy();
+    }
+}
+
+#[inline(always)]
+fn zip_all<T: Voxel, S: Voxel, U: Voxel, F: Fn(T, S) -> U>(
+    (a, b, out, of): (&[T], &[S], &mut [U], F),
+) {
+    for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+        *out = of(*a, *b).tidy();
+    }
+}
+
+#[inline(always)]
+fn pack_all<T: Voxel, F: Fn(T) -> bool>((voxels, words, is): (&[T], &mut [u64], F)) {
+    simd::pack(voxels.len(), words, |x| is(voxels[x]));
 }
 
 /// Computes each voxel of an image from its place.
@@ -149,14 +175,17 @@ pub fn image(grid: &Arc<Grid>, voxels: Voxels) -> Value {
 }
 
 /// Packs where a voxel is so.
-pub fn packed<T: Voxel>(grid: &Arc<Grid>, voxels: &[T], is: impl Fn(T) -> bool + Sync) -> Mask {
+pub fn packed<T: Voxel>(
+    grid: &Arc<Grid>,
+    voxels: &[T],
+    is: impl Fn(T) -> bool + Sync + Copy,
+) -> Mask {
     let (nx, stride) = (grid.dims()[0], grid.row_words());
     let mut words = Buffer::<u64>::take(grid.rows() * stride);
-    share::pieces(&mut words, stride, &|row, words| {
-        let voxels = &voxels[row * nx..][..nx];
-        for (word, voxels) in words.iter_mut().zip(voxels.chunks(64)) {
-            let bit = |(at, voxel): (usize, &T)| u64::from(is(*voxel)) << at;
-            *word = voxels.iter().enumerate().map(bit).sum();
+    share::pieces(&mut words, stride * ROWS, &|block, words| {
+        for (row, words) in (block * ROWS..).zip(words.chunks_exact_mut(stride)) {
+            let voxels = &voxels[row * nx..][..nx];
+            simd::apply(pack_all, (voxels, words, is));
         }
     });
     Mask::new(grid.clone(), words)

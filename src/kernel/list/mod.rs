@@ -13,3 +13,5 @@ pub mod statistics;
 pub mod table;
 pub mod template;
 pub mod texts;
+#[cfg(test)]
+mod trial;

@@ -1,10 +1,12 @@
 //! Colour images: channels, and colour from channels.
+#![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::kernel::argument;
+use crate::kernel::number::simd;
 use crate::kernel::number::source::{Cut, Source};
 use crate::kernel::number::sweep::{self, canonical, fill};
 use crate::pool::Buffer;
@@ -103,17 +105,22 @@ pub fn rgb(call: &Call<'_>) -> Result<Output, Refusal> {
         .enumerate()
         .map(|(task, out)| {
             let first = task * cut.task_voxels();
-            let mut scratch = Vec::new();
+            let mut scratch: [Vec<f32>; 4] = Default::default();
             let mut rounded = 0;
             for piece in cut.pieces(task) {
                 let from = (piece.start - first) * n;
                 let out = &mut out[from..from + piece.len * n];
-                for (component, source) in sources.iter().enumerate() {
-                    let (voxels, count) = source.piece(piece, &mut scratch);
+                let mut parts: [&[f32]; 4] = [&[]; 4];
+                for ((part, source), scratch) in parts.iter_mut().zip(&sources).zip(&mut scratch) {
+                    let (voxels, count) = source.piece(piece, scratch);
+                    *part = voxels;
                     rounded += count;
-                    for (out, voxel) in out.chunks_exact_mut(n).zip(voxels) {
-                        out[component] = canonical(*voxel);
-                    }
+                }
+                let [r, g, b, a] = parts;
+                if n == 3 {
+                    simd::widest(|| mixed([r, g, b], out));
+                } else {
+                    simd::widest(|| mixed([r, g, b, a], out));
                 }
             }
             rounded
@@ -121,4 +128,17 @@ pub fn rgb(call: &Call<'_>) -> Result<Output, Refusal> {
         .sum();
     let colour = Colour { grid: Arc::clone(grid), components: n, voxels: Arc::new(out) };
     Ok(sweep::told(Value::Colour(colour), rounded))
+}
+
+/// Writes the first of all parts, then the second of all, and so on.
+#[inline(always)]
+fn mixed<const N: usize>(parts: [&[f32]; N], out: &mut [f32]) {
+    let count = out.len() / N;
+    let parts = parts.map(|part| &part[..count]);
+    let (out, _) = out.as_chunks_mut::<N>();
+    for (x, out) in out[..count].iter_mut().enumerate() {
+        for (out, part) in out.iter_mut().zip(parts) {
+            *out = canonical(part[x]);
+        }
+    }
 }

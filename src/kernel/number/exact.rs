@@ -2,6 +2,9 @@
 //!
 //! Adding integers has no order, so the sum is the same for any number of threads and any cut; and it
 //! is the nearest f64 to the true sum.
+#![expect(clippy::inline_always, reason = "`widest` compiles anew only what is inlined into it")]
+
+use crate::kernel::number::simd;
 
 /// Limbs of a sum in units of 2^-1074, the least f64: room for 2^100 of the greatest.
 const LIMBS: usize = 35;
@@ -100,17 +103,31 @@ impl Doubles {
             self.negative |= number == f64::NEG_INFINITY;
             return;
         }
-        let bits = number.to_bits();
-        let exponent = (bits >> 52 & 0x7ff) as usize;
-        let hidden = u64::from(exponent != 0) << 52;
-        let significand = i128::from(bits & 0xf_ffff_ffff_ffff | hidden);
-        let value = if number.is_sign_negative() { -significand } else { significand };
+        self.add_times(number, 1);
+    }
+
+    /// Adds a number so many times, at least once.
+    pub fn add_times(&mut self, number: f64, count: u64) {
+        if !number.is_finite() {
+            return self.add(number);
+        }
+        let (significand, exponent) = parts(number.to_bits());
+        let value = i128::from(significand) * i128::from(count);
+        let value = if number.is_sign_negative() { -value } else { value };
         self.total.add(value, exponent.max(1) - 1);
     }
 
     /// Adds an integer.
     pub fn add_integer(&mut self, integer: i128) {
         self.total.add(integer, 1074);
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: &Self) {
+        self.total.merge(&other.total);
+        self.nan |= other.nan;
+        self.positive |= other.positive;
+        self.negative |= other.negative;
     }
 
     /// Returns the f64 nearest to the sum; NaN of a NaN or of both infinities.
@@ -124,6 +141,110 @@ impl Doubles {
     }
 }
 
+/// Returns the significand with its hidden bit, and the exponent.
+#[inline(always)]
+fn parts(bits: u64) -> (u64, usize) {
+    let exponent = (bits >> 52 & 0x7ff) as usize;
+    (bits & 0xf_ffff_ffff_ffff | u64::from(exponent != 0) << 52, exponent)
+}
+
+/// Signs and exponents. Two tables of them are added to in turn, so that equal ones need not wait.
+const TABLE: usize = 4096;
+/// Numbers that are looked at together: their sum is one of integers if all are small ones.
+const TOGETHER: usize = 512;
+/// The greatest integer of which so many are f64.
+const SMALL: f64 = 1e12;
+/// Added and subtracted again, it rounds numbers up to 2^51 to integers.
+const ROUNDS: f64 = 6_755_399_441_055_744.0;
+
+/// An exact sum of very many f64.
+///
+/// Significands are added up by sign and exponent, in two halves of 32 bits: 64 bits hold 2^32 of them.
+pub struct Many {
+    tables: Vec<[u64; 2]>,
+    waiting: u64,
+    nan: bool,
+    sum: Doubles,
+}
+
+impl Default for Many {
+    fn default() -> Self {
+        Self { tables: vec![[0; 2]; 2 * TABLE], waiting: 0, nan: false, sum: Doubles::default() }
+    }
+}
+
+impl Many {
+    /// Adds numbers.
+    pub fn add(&mut self, numbers: &[f64]) {
+        for numbers in numbers.chunks(TOGETHER) {
+            if let Some(sum) = simd::apply(small, numbers) {
+                self.sum.add(sum);
+                continue;
+            }
+            self.waiting += numbers.len() as u64;
+            if self.waiting > 1 << 31 {
+                self.flush();
+                self.waiting = numbers.len() as u64;
+            }
+            for pair in numbers.chunks(2) {
+                for (table, number) in self.tables.chunks_exact_mut(TABLE).zip(pair) {
+                    let bits = number.to_bits();
+                    let (significand, _) = parts(bits);
+                    let [low, high] = &mut table[(bits >> 52) as usize];
+                    *low += significand & 0xffff_ffff;
+                    *high += significand >> 32;
+                    self.nan |= number.is_nan();
+                }
+            }
+        }
+    }
+
+    /// Returns the sum.
+    pub fn finish(mut self) -> Doubles {
+        self.flush();
+        self.sum.nan |= self.nan;
+        self.sum
+    }
+
+    fn flush(&mut self) {
+        for (at, halves) in self.tables.iter_mut().enumerate() {
+            let [low, high] = std::mem::take(halves);
+            if (low, high) == (0, 0) {
+                continue;
+            }
+            let (negative, exponent) = (at & 0x800 != 0, at & 0x7ff);
+            if exponent == 0x7ff {
+                self.sum.negative |= negative;
+                self.sum.positive |= !negative;
+                continue;
+            }
+            let value = i128::from(low) + (i128::from(high) << 32);
+            self.sum.total.add(if negative { -value } else { value }, exponent.max(1) - 1);
+        }
+    }
+}
+
+/// Returns the sum of integers so small that no step rounds; of others nothing.
+#[inline(always)]
+fn small(numbers: &[f64]) -> Option<f64> {
+    let (lanes, rest) = numbers.as_chunks::<16>();
+    let mut odd = 0;
+    let mut sums = [0.0; 16];
+    for lane in lanes {
+        for x in 0..16 {
+            odd |= u64::from(!is_small(lane[x]));
+            sums[x] += lane[x];
+        }
+    }
+    let all = odd == 0 && rest.iter().all(|x| is_small(*x));
+    all.then(|| sums.iter().chain(rest).fold(0.0, |sum, x| sum + x))
+}
+
+#[inline(always)]
+fn is_small(x: f64) -> bool {
+    x.abs() <= SMALL && (x + ROUNDS) - ROUNDS == x
+}
+
 /// A fixed-point number in two's complement, in units of 2^-1074.
 #[derive(Clone)]
 struct Total([u64; LIMBS]);
@@ -135,6 +256,16 @@ impl Default for Total {
 }
 
 impl Total {
+    fn merge(&mut self, other: &Self) {
+        let mut carry = false;
+        for (limb, other) in self.0.iter_mut().zip(&other.0) {
+            let (sum, over) = limb.overflowing_add(*other);
+            let (sum, more) = sum.overflowing_add(u64::from(carry));
+            *limb = sum;
+            carry = over || more;
+        }
+    }
+
     /// Adds `value * 2^shift` units; the shift is at most that of the greatest f64.
     fn add(&mut self, value: i128, shift: usize) {
         let (first, bits) = (shift / 64, shift % 64);
@@ -240,7 +371,47 @@ mod tests {
         assert_eq!(sum.round(), 9_223_372_036_854_775_807.0);
     }
 
+    /// Numbers among which sums of any kind come about.
+    fn number() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            any::<u64>().prop_map(f64::from_bits),
+            (-1000i32..1000).prop_map(f64::from),
+            (-1_000_000i32..1_000_000).prop_map(|x| f64::from(x) * 0.0625),
+            Just(-0.0),
+            Just(1e12),
+            Just(-1e15 - 0.5),
+            Just(f64::MAX),
+            Just(5e-324),
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn many_add_as_one_by_one(
+            numbers in prop::collection::vec(number(), 0..60),
+            integers in prop::collection::vec(-9_000i32..9_000, 0..900),
+            cut in 0usize..900,
+            count in 1u64..9,
+        ) {
+            let all: Vec<f64> = integers.iter().map(|x| f64::from(*x)).chain(numbers).collect();
+            let want = doubles(&all);
+            let (head, tail) = all.split_at(cut.min(all.len()));
+            let of = |numbers: &[f64]| {
+                let mut many = Many::default();
+                numbers.chunks(700).for_each(|numbers| many.add(numbers));
+                many.finish()
+            };
+            let mut sum = of(head);
+            sum.merge(&of(tail));
+            prop_assert_eq!(sum.round().to_bits(), want.to_bits());
+            let (mut times, mut each) = (Doubles::default(), Doubles::default());
+            for x in &all {
+                times.add_times(*x, count);
+                (0..count).for_each(|_| each.add(*x));
+            }
+            prop_assert_eq!(times.round().to_bits(), each.round().to_bits());
+        }
+
         #[test]
         fn one_number_is_its_own_sum(bits: u64, single: u32) {
             let (x, y) = (f64::from_bits(bits), f32::from_bits(single));

@@ -35,6 +35,21 @@ pub fn widest<R>(work: impl FnOnce() -> R) -> R {
     }
 }
 
+/// The same for a function marked `#[inline(always)]` and its argument.
+///
+/// Closures as large as a kernel are not inlined: give the name of a function.
+pub fn apply<A, R>(work: impl Fn(A) -> R, with: A) -> R {
+    match path() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `path` found the features of `x86::apply_avx512`.
+        Path::Avx512 => unsafe { x86::apply_avx512(work, with) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `path` found the features of `x86::apply_avx2`.
+        Path::Avx2 => unsafe { x86::apply_avx2(work, with) },
+        _ => work(with),
+    }
+}
+
 /// Sets bit x of `words` where `lo <= row[x] <= hi`; the bits behind the row become 0.
 ///
 /// # Panics
@@ -90,7 +105,7 @@ pub fn pack_pair(a: &[f32], b: &[f32], relation: Relation, words: &mut [u64]) {
 
 /// Packs truths, 64 at a time through bytes: that much LLVM vectorises on any machine.
 #[inline(always)]
-fn pack(len: usize, words: &mut [u64], truth: impl Fn(usize) -> bool) {
+pub fn pack(len: usize, words: &mut [u64], truth: impl Fn(usize) -> bool) {
     let whole = len / 64;
     for (at, word) in words.iter_mut().enumerate() {
         let start = at * 64;
@@ -128,6 +143,16 @@ mod x86 {
     #[target_feature(enable = "avx2,popcnt,bmi1,bmi2")]
     pub(super) fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
         work()
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,popcnt,bmi1,bmi2")]
+    pub(super) fn apply_avx512<A, R>(work: impl Fn(A) -> R, with: A) -> R {
+        work(with)
+    }
+
+    #[target_feature(enable = "avx2,popcnt,bmi1,bmi2")]
+    pub(super) fn apply_avx2<A, R>(work: impl Fn(A) -> R, with: A) -> R {
+        work(with)
     }
 
     /// Returns the lanes of a piece of 1 to 16 numbers.

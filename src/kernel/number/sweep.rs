@@ -157,6 +157,34 @@ pub fn within(a: Source<'_>, lo: f32, hi: f32, side: Side) -> (Mask, u64) {
     })
 }
 
+/// Makes the mask of the voxels inside a mask that lie in a closed interval.
+///
+/// Rows are looked at from the first word that has a true voxel to the last.
+pub fn within_mask(a: Source<'_>, mask: &Mask, lo: f32, hi: f32) -> Mask {
+    let (above, _) = bits(a.grid(), |piece, words, first, [scratch, _]| {
+        let (a, rounded) = a.piece(piece, scratch);
+        for (start, len, word) in piece.rows() {
+            let count = len.div_ceil(64);
+            let truths = &mask.words[word..word + count];
+            let words = &mut words[word - first..][..count];
+            words.fill(0);
+            let (Some(from), Some(last)) = (
+                truths.iter().position(|word| *word != 0),
+                truths.iter().rposition(|word| *word != 0),
+            ) else {
+                continue;
+            };
+            let row = &a[start + from * 64..start + ((last + 1) * 64).min(len)];
+            simd::pack_within(row, lo, hi, &mut words[from..=last]);
+            for (word, truth) in words.iter_mut().zip(truths) {
+                *word &= truth;
+            }
+        }
+        rounded
+    });
+    above
+}
+
 /// Makes the mask of the voxels where two images are so related, or of those where they are not.
 pub fn related(a: Source<'_>, b: Source<'_>, relation: Relation, side: Side) -> (Mask, u64) {
     bits(a.grid(), |piece, words, task_start, [first, second]| {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use crate::kernel::space::run::Runs;
+use crate::kernel::share;
+use crate::kernel::space::run::{Runs, Touch};
 use crate::pool::Buffer;
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::mask::Mask;
@@ -13,8 +14,8 @@ use crate::value::volume::Volume;
 
 /// Labels above this are not all f32.
 const MOST_LABELS: u32 = 1 << 24;
-/// Rows that one task takes.
-const ROWS: usize = 256;
+/// Rows that one task takes: few enough that what it writes stays in the cache.
+const ROWS: usize = 128;
 
 /// Returns the components of `within` that hold a voxel of `seeds`.
 pub fn through(seeds: &Mask, within: &Mask) -> Result<Mask, Refusal> {
@@ -49,6 +50,23 @@ pub fn greatest(mask: &Mask) -> Result<Mask, Refusal> {
 /// Returns the components' numbers from 1, in raster order of their first voxels, and 0 outside.
 pub fn numbered(mask: &Mask) -> Result<Volume, Refusal> {
     let runs = Runs::of(mask)?;
+    let (label, labels) = labels(&runs);
+    if labels > MOST_LABELS {
+        return Err(Refusal::with(Code::Size, &[f64::from(labels), f64::from(MOST_LABELS)]));
+    }
+    let voxels = painted(mask, &runs, &|run| label[run] as f32);
+    Ok(Volume::f32(mask.grid.clone(), voxels))
+}
+
+/// The same as integers, of components whose voxels touch so.
+pub fn counted(mask: &Mask, touch: Touch) -> Result<Buffer<u32>, Refusal> {
+    let runs = Runs::joined(mask, touch)?;
+    let (label, _) = labels(&runs);
+    Ok(painted(mask, &runs, &|run| label[run]))
+}
+
+/// Returns the number of each run's component, and how many components there are.
+fn labels(runs: &Runs) -> (Buffer<u32>, u32) {
     let mut label = Buffer::<u32>::take(runs.len());
     let mut labels = 0u32;
     for run in 0..runs.len() {
@@ -60,20 +78,26 @@ pub fn numbered(mask: &Mask) -> Result<Volume, Refusal> {
             label[root]
         };
     }
-    if labels > MOST_LABELS {
-        return Err(Refusal::with(Code::Size, &[f64::from(labels), f64::from(MOST_LABELS)]));
-    }
+    (label, labels)
+}
+
+/// Writes a number over each run, and 0 elsewhere.
+fn painted<T: bytemuck::Pod + Send>(
+    mask: &Mask,
+    runs: &Runs,
+    number: &(dyn Fn(usize) -> T + Sync),
+) -> Buffer<T> {
     let nx = mask.grid.dims()[0];
     let mut voxels = Buffer::take(mask.grid.voxels());
-    voxels.par_chunks_mut(nx * ROWS).enumerate().for_each(|(block, voxels)| {
+    share::pieces(&mut voxels, nx * ROWS, &|block, voxels: &mut [T]| {
+        voxels.fill(T::zeroed());
         for (at, voxels) in voxels.chunks_exact_mut(nx).enumerate() {
-            voxels.fill(0.0);
             for run in runs.of_row(block * ROWS + at) {
-                voxels[runs.span(run)].fill(label[run] as f32);
+                voxels[runs.span(run)].fill(number(run));
             }
         }
     });
-    Ok(Volume::f32(mask.grid.clone(), voxels))
+    voxels
 }
 
 fn kept(mask: &Mask, runs: &Runs, keeps: impl Fn(usize) -> bool + Sync) -> Mask {

@@ -4,12 +4,22 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::kernel::space::wide::{Task, widest};
 use crate::pool::Buffer;
 use crate::primitive::refusal::{Code, Refusal};
 use crate::value::mask::Mask;
 
 /// Words that one task takes: a constant, and results do not depend on it.
 const SLAB: usize = 1 << 14;
+
+/// Which voxels are neighbours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Touch {
+    /// Those that share a face.
+    Faces,
+    /// Those that share a corner, an edge or a face.
+    Corners,
+}
 
 /// The runs of true voxels along x, in raster order, and the component each belongs to.
 ///
@@ -37,6 +47,11 @@ impl Runs {
     ///
     /// More than 2^32 - 1 voxels in a row, or runs, are refused.
     pub fn of(mask: &Mask) -> Result<Self, Refusal> {
+        Self::joined(mask, Touch::Corners)
+    }
+
+    /// Finds the components whose voxels touch so.
+    pub fn joined(mask: &Mask, touch: Touch) -> Result<Self, Refusal> {
         let [nx, ny, _] = mask.grid.shape();
         let rows = mask.grid.rows();
         let stride = mask.grid.row_words();
@@ -65,9 +80,11 @@ impl Runs {
             slabs.push(slab);
         }
         let before = &runs.before;
-        slabs.into_par_iter().for_each(|mut slab| slab.fill(mask, before, ny));
+        slabs.into_par_iter().for_each(|mut slab| {
+            widest(Fill { slab: &mut slab, mask, before, touch });
+        });
         for first in (height..rows).step_by(height) {
-            runs.sew(first, ny);
+            runs.sew(first, ny, touch);
         }
         // Parents come before their children, so one pass flattens all.
         for run in 0..total {
@@ -102,19 +119,38 @@ impl Runs {
     }
 
     /// Joins the rows from `first` on with the rows before it that they touch.
-    fn sew(&mut self, first: usize, ny: usize) {
+    fn sew(&mut self, first: usize, ny: usize, touch: Touch) {
         let rows = self.before.len() - 1;
         for row in first..(first + ny + 1).min(rows) {
-            for other in touching(row, ny).into_iter().flatten().filter(|other| *other < first) {
+            let others = touching(row, ny, touch).into_iter().flatten();
+            for other in others.filter(|other| *other < first) {
                 let (a, b) = (self.of_row(row), self.of_row(other));
-                join(&self.start, &self.end, &mut self.root, 0, a, b);
+                join(&self.start, &self.end, &mut self.root, 0, touch, [a, b]);
             }
         }
     }
 }
 
+struct Fill<'a, 'b> {
+    slab: &'a mut Slab<'b>,
+    mask: &'a Mask,
+    before: &'a [u32],
+    touch: Touch,
+}
+
+impl Task for Fill<'_, '_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.slab.fill(self.mask, self.before, self.touch);
+    }
+}
+
 impl Slab<'_> {
-    fn fill(&mut self, mask: &Mask, before: &[u32], ny: usize) {
+    #[inline(always)]
+    fn fill(&mut self, mask: &Mask, before: &[u32], touch: Touch) {
+        let ny = mask.grid.shape()[1];
         let stride = mask.grid.row_words();
         let base = before[self.rows.start] as usize;
         let mut run = 0;
@@ -128,39 +164,42 @@ impl Slab<'_> {
             for (at, root) in self.root[first..run].iter_mut().enumerate() {
                 *root = (base + first + at) as u32;
             }
-            for other in touching(row, ny).into_iter().flatten() {
+            for other in touching(row, ny, touch).into_iter().flatten() {
                 if other >= self.rows.start {
                     let b = before[other] as usize - base..before[other + 1] as usize - base;
-                    join(self.start, self.end, self.root, base as u32, first..run, b);
+                    join(self.start, self.end, self.root, base as u32, touch, [first..run, b]);
                 }
             }
         }
     }
 
     /// Writes the runs of a row's words from `run` on; returns the one after the last.
-    fn find(&mut self, words: &[u64], mut run: usize) -> usize {
-        let mut inside = false;
+    #[inline(always)]
+    fn find(&mut self, words: &[u64], run: usize) -> usize {
+        let (mut starts, mut ends, mut carry) = (run, run, 0);
         for (at, word) in words.iter().enumerate() {
-            // A bit is set wherever the truth value changes.
-            let mut edges = word ^ (word << 1 | u64::from(inside));
-            while edges != 0 {
-                let x = (at * 64) as u32 + edges.trailing_zeros();
-                if inside {
-                    self.end[run] = x;
-                    run += 1;
-                } else {
-                    self.start[run] = x;
-                }
-                inside = !inside;
-                edges &= edges - 1;
-            }
+            let first = (at * 64) as u32;
+            let before = word << 1 | carry;
+            carry = word >> 63;
+            starts += bits(word & !before, first, &mut self.start[starts..]);
+            ends += bits(before & !word, first, &mut self.end[ends..]);
         }
-        if inside {
-            self.end[run] = (words.len() * 64) as u32;
-            run += 1;
+        if carry == 1 {
+            self.end[ends] = (words.len() * 64) as u32;
         }
-        run
+        starts
     }
+}
+
+/// Writes the places of the ones of a word, counted from `first`; returns how many there are.
+#[inline(always)]
+fn bits(mut word: u64, first: u32, out: &mut [u32]) -> usize {
+    let count = word.count_ones() as usize;
+    for out in &mut out[..count] {
+        *out = first + word.trailing_zeros();
+        word &= word.wrapping_sub(1);
+    }
+    count
 }
 
 /// Counts the runs before each row.
@@ -168,17 +207,10 @@ fn counted(mask: &Mask, most: f64) -> Result<Vec<u32>, Refusal> {
     let stride = mask.grid.row_words();
     let mut before = vec![0u32; mask.grid.rows() + 1];
     let rows = (SLAB / stride).max(1);
-    before[1..].par_chunks_mut(rows).zip(mask.words.par_chunks(rows * stride)).for_each(
-        |(counts, words)| {
-            for (count, row) in counts.iter_mut().zip(words.chunks_exact(stride)) {
-                let mut carry = 0;
-                for word in row {
-                    *count += (word & !(word << 1 | carry)).count_ones();
-                    carry = word >> 63;
-                }
-            }
-        },
-    );
+    before[1..]
+        .par_chunks_mut(rows)
+        .zip(mask.words.par_chunks(rows * stride))
+        .for_each(|(counts, words)| widest(Count { counts, words, stride }));
     let mut total = 0u64;
     for count in &mut before {
         total += u64::from(*count);
@@ -188,30 +220,56 @@ fn counted(mask: &Mask, most: f64) -> Result<Vec<u32>, Refusal> {
     Ok(before)
 }
 
+struct Count<'a> {
+    counts: &'a mut [u32],
+    words: &'a [u64],
+    stride: usize,
+}
+
+impl Task for Count<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (count, row) in self.counts.iter_mut().zip(self.words.chunks_exact(self.stride)) {
+            let mut carry = 0;
+            for word in row {
+                *count += (word & !(word << 1 | carry)).count_ones();
+                carry = word >> 63;
+            }
+        }
+    }
+}
+
 /// Returns the rows before `row` that its voxels touch.
-fn touching(row: usize, ny: usize) -> [Option<usize>; 4] {
+#[inline(always)]
+fn touching(row: usize, ny: usize, touch: Touch) -> [Option<usize>; 4] {
     let (y, z) = (row % ny, row / ny);
+    let corners = touch == Touch::Corners;
     [
         (y > 0).then(|| row - 1),
-        (z > 0 && y > 0).then(|| row - ny - 1),
+        (corners && z > 0 && y > 0).then(|| row - ny - 1),
         (z > 0).then(|| row - ny),
-        (z > 0 && y + 1 < ny).then(|| row - ny + 1),
+        (corners && z > 0 && y + 1 < ny).then(|| row - ny + 1),
     ]
 }
 
 /// Joins the runs `a` of one row with the runs `b` of a row beside it; `base` is what roots count
 /// more than places in the slices.
+#[inline(always)]
 fn join(
     start: &[u32],
     end: &[u32],
     root: &mut [u32],
     base: u32,
-    mut a: Range<usize>,
-    mut b: Range<usize>,
+    touch: Touch,
+    [mut a, mut b]: [Range<usize>; 2],
 ) {
+    // Runs whose voxels share only corners may lie beside each other.
+    let beside = u32::from(touch == Touch::Corners);
     while !a.is_empty() && !b.is_empty() {
         let (i, j) = (a.start, b.start);
-        if start[i] <= end[j] && start[j] <= end[i] {
+        if start[i] < end[j].saturating_add(beside) && start[j] < end[i].saturating_add(beside) {
             let (i, j) = (find(root, base, i), find(root, base, j));
             // The smaller one becomes the root: so roots are first runs.
             if i < j {
@@ -228,6 +286,7 @@ fn join(
     }
 }
 
+#[inline(always)]
 fn find(root: &mut [u32], base: u32, mut run: usize) -> usize {
     loop {
         let parent = (root[run] - base) as usize;
