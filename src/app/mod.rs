@@ -1,7 +1,8 @@
 //! Joins the parts and hands out plain structs.
 //!
 //! Read [`context`] (the parts), [`run`] (one case) and [`cohort`] (many), then what they stand on:
-//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`]. [`demo`] is a
+//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`], [`quantity`] (sizes and
+//! times in words). [`upkeep`] looks after the store. [`demo`] is a
 //! small cohort to try all this with. It may import every room below; it prints nothing.
 
 pub mod cases;
@@ -15,6 +16,7 @@ pub mod files;
 pub mod fusions;
 pub mod listing;
 pub mod outputs;
+pub mod quantity;
 pub mod run;
 pub mod table;
 pub mod upkeep;

@@ -193,7 +193,7 @@ impl Run<'_> {
             object,
             refs: objects,
             settles: false,
-            until: None,
+            until: self.options.until_ms,
         })
     }
 

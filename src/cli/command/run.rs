@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::app::cases::Case;
 use crate::app::cohort::{self, Done};
-use crate::app::config::{self, Config, Flags, Keep};
+use crate::app::config::{Config, Flags, Keep};
 use crate::app::context::{Access, Context};
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::outputs;
+use crate::app::quantity;
 use crate::app::run::{self, Answer, Listener, Spec};
 use crate::app::table::{self, Style};
+use crate::app::upkeep;
 use crate::cli::args::{DialectWord, KeepWord, Run};
 use crate::cli::command::profile;
 use crate::cli::exit;
@@ -45,6 +47,7 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
             KeepWord::All => Keep::All,
             KeepWord::Goals => Keep::Goals,
         }),
+        ttl: args.ttl.as_deref().map(ttl).transpose()?,
     };
     let config = Config::gather(&flags, &environment)?;
     let mut spec = spec(args, &environment)?;
@@ -61,6 +64,8 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
     let context = Context::join(environment, config, access)?;
     spec.options.keep = context.keep();
     spec.options.stop = context.stop.clone();
+    spec.options.until_ms = context.until_ms();
+    let began_ms = upkeep::now_ms();
     signal::listen(&context.stop)?;
     let how = How { args, voice, style };
     match &args.cases {
@@ -133,15 +138,20 @@ fn split<'a>(flag: &str, what: &str, text: &'a str) -> Result<(&'a str, &'a str)
 }
 
 fn threads(text: &str) -> Result<usize, Error> {
-    config::threads(text).ok_or_else(|| {
+    quantity::threads(text).ok_or_else(|| {
         Error::Usage(format!(
             "--threads {text}: write a count from 1 to 1024, or leave it out to use all cores"
         ))
     })
 }
 
+fn ttl(text: &str) -> Result<Duration, Error> {
+    quantity::span(text)
+        .ok_or_else(|| Error::Usage(format!("--ttl {text}: write for example 30d or 12h")))
+}
+
 fn memory(text: &str) -> Result<u64, Error> {
-    config::size(text)
+    quantity::size(text)
         .ok_or_else(|| Error::Usage(format!("--memory {text}: write for example 500M or 8G")))
 }
 

@@ -5,7 +5,7 @@
 //! what the record says. So a row that is wrong costs time and never an answer.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::id::{BlobId, Digest, NodeId};
 use crate::store::index::error::Error;
@@ -74,6 +74,42 @@ pub struct ObjectRow {
     pub uses: u64,
     /// What it costs to compute it again, in microseconds.
     pub cost_us: u64,
+    /// When it may go, in milliseconds since 1970: 0 when nobody said, [`FOREVER`] when never.
+    pub until_ms: u64,
+}
+
+/// The time of a result that never goes by itself.
+pub const FOREVER: u64 = i64::MAX as u64;
+
+/// The proof of an object that was seen and not yet proved: no file looks like it.
+pub fn unproved(size: u64) -> Proof {
+    Proof { inode: 0, size, mtime_ns: 0, ctime_ns: 0 }
+}
+
+/// What all objects take together.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Tally {
+    /// How many there are.
+    pub objects: u64,
+    /// Their bytes, each rounded up to whole blocks.
+    pub bytes: u64,
+    /// How many are past their time.
+    pub expired: u64,
+    /// The bytes of these.
+    pub expired_bytes: u64,
+}
+
+impl Tally {
+    /// Adds one.
+    pub fn add(&mut self, row: &ObjectRow, block: u64, now_ms: u64) {
+        let bytes = row.proof.size.div_ceil(block.max(1)) * block.max(1);
+        self.objects += 1;
+        self.bytes += bytes;
+        if row.until_ms > 0 && row.until_ms < now_ms {
+            self.expired += 1;
+            self.expired_bytes += bytes;
+        }
+    }
 }
 
 /// What is known of an input or output file.
@@ -123,6 +159,14 @@ pub struct Change {
     pub segments: Vec<(SegmentRow, Rows)>,
     /// Segments whose file is gone.
     pub gone: Vec<SegmentId>,
+    /// Segments whose records lie elsewhere now, with the very rows that these had.
+    pub moved: Vec<(SegmentId, Rows)>,
+    /// The day, since 1970, on which a record of the new segments was last read; none means today.
+    pub day: Option<u64>,
+    /// Segments of which records were read, and on which day since 1970.
+    pub read: Vec<(SegmentId, u64)>,
+    /// When all objects were counted anew, in seconds since 1970.
+    pub walked: Option<u64>,
     /// Folders that were listed, and how they looked before.
     pub stamps: Vec<(Folder, Stamp)>,
     /// Objects that were written or proved.
@@ -138,6 +182,9 @@ impl Change {
     pub fn is_empty(&self) -> bool {
         self.segments.is_empty()
             && self.gone.is_empty()
+            && self.moved.is_empty()
+            && self.read.is_empty()
+            && self.walked.is_none()
             && self.stamps.is_empty()
             && self.objects.is_empty()
             && self.used.is_empty()
@@ -180,13 +227,37 @@ pub trait Index: Send + Sync {
     /// Visits the rows of all objects.
     fn objects(&self, visit: &mut dyn FnMut(ObjectRow)) -> Result<(), Error>;
 
+    /// Returns the rows of those of some objects that have one, in any order.
+    fn objects_among(&self, ids: &[BlobId]) -> Result<Vec<ObjectRow>, Error> {
+        let rows: Result<Vec<_>, _> = ids.iter().map(|id| self.object(*id)).collect();
+        Ok(rows?.into_iter().flatten().collect())
+    }
+
+    /// Returns what all objects take, in blocks of so many bytes.
+    fn tally(&self, block: u64, now_ms: u64) -> Result<Tally, Error> {
+        let mut tally = Tally::default();
+        self.objects(&mut |row| tally.add(&row, block, now_ms))?;
+        Ok(tally)
+    }
+
+    /// Returns when all objects were last counted anew, in seconds since 1970.
+    fn walked(&self) -> Result<Option<u64>, Error>;
+
+    /// Returns on which day since 1970 a record of each segment was last read.
+    fn days(&self) -> Result<HashMap<SegmentId, u64>, Error>;
+
     /// Takes in a change, all of it or nothing; returns the ids of the change's segments.
     ///
-    /// A segment that is there already keeps its id and its rows; what is new of it is its proof.
+    /// A segment that is there already keeps its id and its rows; what is new of it is its proof. Of
+    /// an object the later use, the greater cost and the longer life stand; a proof of nothing
+    /// replaces none.
     fn apply(&self, change: &Change) -> Result<Vec<SegmentId>, Error>;
 
     /// Returns what is known of a file.
     fn memo(&self, path: &Path) -> Result<Option<MemoRow>, Error>;
+
+    /// Returns all files of which something is known.
+    fn memos(&self) -> Result<Vec<PathBuf>, Error>;
 
     /// Remembers a file, or with `None` forgets it.
     fn remember(&self, path: &Path, row: Option<&MemoRow>) -> Result<(), Error>;
@@ -281,19 +352,50 @@ mod tests {
         assert_ne!(add(index, segment(2, 1), rows), one, "an id is never used again");
     }
 
+    fn rows_of_a_moved_segment_go_and_days_only_grow(index: &dyn Index) {
+        let rows = Rows { nodes: vec![(3, 9)], cuts: vec![(4, 9)], ..Rows::default() };
+        let one = add(index, segment(1, 1), rows.clone());
+        assert!(index.days().unwrap()[&one] > 20_000, "today");
+        let moved = Change {
+            segments: vec![(segment(1, 11), rows.clone())],
+            moved: vec![(one, rows)],
+            day: Some(5),
+            ..Change::default()
+        };
+        let two = apply(index, moved)[0];
+        let spot = Spot { segment: two, position: 9 };
+        assert_eq!(index.spots(Table::Node, 3).unwrap(), [spot]);
+        assert_eq!(index.spots(Table::Cut, 4).unwrap(), [spot]);
+        assert_eq!((index.segment(one).unwrap(), index.segments().unwrap().len()), (None, 1));
+        for (day, last) in [(7, 7), (6, 7)] {
+            apply(index, Change { read: vec![(two, day), (one, day)], ..Change::default() });
+            assert_eq!(index.days().unwrap(), [(two, last)].into());
+        }
+        assert_eq!(index.walked().unwrap(), None);
+        apply(index, Change { walked: Some(3), ..Change::default() });
+        assert_eq!(index.walked().unwrap(), Some(3));
+    }
+
     fn uses_add_up_and_the_last_one_counts(index: &dyn Index) {
         let id = BlobId(Digest::of(b"a"));
-        let row = ObjectRow { id, proof: proof(1), used: 5, uses: 1, cost_us: 9 };
+        let row = ObjectRow { id, proof: proof(1), used: 5, uses: 1, cost_us: 9, until_ms: 7 };
         apply(index, Change { objects: vec![row], ..Change::default() });
         let used = vec![(id, 8, 2), (BlobId(Digest::of(b"b")), 9, 1)];
         apply(index, Change { used, ..Change::default() });
-        let again = ObjectRow { proof: proof(2), used: 6, uses: 1, cost_us: 3, ..row };
+        let again = ObjectRow { proof: proof(2), used: 6, uses: 1, cost_us: 3, until_ms: 0, ..row };
         apply(index, Change { objects: vec![again], ..Change::default() });
+        let seen = ObjectRow { proof: unproved(77), used: 1, uses: 0, ..again };
+        apply(index, Change { objects: vec![seen], ..Change::default() });
         let sum = ObjectRow { proof: proof(2), used: 8, uses: 4, cost_us: 9, ..row };
         assert_eq!(index.object(id).unwrap(), Some(sum));
         let mut all = Vec::new();
         index.objects(&mut |row| all.push(row)).unwrap();
         assert_eq!(all, [sum]);
+        assert_eq!(index.objects_among(&[BlobId(Digest::of(b"b")), id]).unwrap(), [sum]);
+        let tally = |now| index.tally(4, now).unwrap();
+        let one = Tally { objects: 1, bytes: 12, expired: 1, expired_bytes: 12 };
+        assert_eq!(tally(8), one);
+        assert_eq!(tally(7), Tally { expired: 0, expired_bytes: 0, ..one });
         apply(index, Change { lost: vec![id], ..Change::default() });
         assert_eq!(index.object(id).unwrap(), None);
     }
@@ -312,6 +414,7 @@ mod tests {
         let row = MemoRow { proof: proof(1), digest: Digest::of(b"x") };
         index.remember(path, Some(&row)).unwrap();
         assert_eq!(index.memo(path).unwrap(), Some(row));
+        assert_eq!(index.memos().unwrap(), [path]);
         index.remember(path, None).unwrap();
         assert_eq!(index.memo(path).unwrap(), None);
         let goals =
@@ -348,6 +451,7 @@ mod tests {
             many_rows_are_all_found,
             a_segment_told_twice_keeps_its_id,
             a_segment_that_is_gone_is_no_longer_known,
+            rows_of_a_moved_segment_go_and_days_only_grow,
             uses_add_up_and_the_last_one_counts,
             folders_files_and_runs_are_remembered,
         ]
@@ -360,6 +464,7 @@ mod tests {
             many_rows_are_all_found,
             a_segment_told_twice_keeps_its_id,
             a_segment_that_is_gone_is_no_longer_known,
+            rows_of_a_moved_segment_go_and_days_only_grow,
             uses_add_up_and_the_last_one_counts,
             folders_files_and_runs_are_remembered,
         ]
