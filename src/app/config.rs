@@ -225,9 +225,7 @@ impl Config {
             Some(toml::Value::String(path)) => {
                 StoreTable { path: Some(path.into()), ..StoreTable::default() }
             }
-            Some(table) => {
-                table.try_into().map_err(|error| bad(format!("[store]: {error}")))?
-            }
+            Some(table) => table.try_into().map_err(|error| bad(format!("[store]: {error}")))?,
             None => StoreTable::default(),
         };
         if let Some(path) = store.path {

@@ -112,6 +112,9 @@ mod tests {
         let shown: Vec<String> =
             [0, 999, 1000, 999_499, 999_500, 12_345_678, 5_000_000_000].map(show_size).into();
         assert_eq!(shown, ["0 B", "999 B", "1.00 kB", "999 kB", "1.00 MB", "12.3 MB", "5.00 GB"]);
-        assert_eq!([0, 59, 60, 7300, 200_000].map(show_span), ["0 s", "59 s", "1 min", "2 h", "2 d"]);
+        assert_eq!(
+            [0, 59, 60, 7300, 200_000].map(show_span),
+            ["0 s", "59 s", "1 min", "2 h", "2 d"]
+        );
     }
 }

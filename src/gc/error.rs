@@ -30,8 +30,8 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Pins could not be written again, so nothing was forgotten.
-    #[error("could not write the pins again, so nothing is forgotten: {0}")]
+    /// Pins could not be written; what hangs on that was not done.
+    #[error("could not write the pins: {0}")]
     Pins(String),
 }
 

@@ -43,6 +43,11 @@ impl Roots {
         Ok(Self { spots, pins, goals })
     }
 
+    /// Takes one pin alone.
+    pub fn of(standing: Standing) -> Self {
+        Self { spots: Vec::new(), pins: vec![standing], goals: Vec::new() }
+    }
+
     /// Looks again; says whether something else is kept now.
     pub fn look_again(&mut self, store: &Store) -> Result<bool, Error> {
         let mut goals = runs::live(&store.layout().runs())?;

@@ -2,7 +2,10 @@
 
 pub mod config;
 pub mod demo;
+pub mod gc;
 pub mod index;
+pub mod pin;
 mod profile;
 pub mod run;
+pub mod status;
 pub mod verify;

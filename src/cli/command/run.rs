@@ -19,6 +19,7 @@ use crate::app::run::{self, Answer, Listener, Spec};
 use crate::app::table::{self, Style};
 use crate::app::upkeep;
 use crate::cli::args::{DialectWord, KeepWord, Run};
+use crate::cli::command::gc::removed;
 use crate::cli::command::profile;
 use crate::cli::exit;
 use crate::cli::failure;
@@ -65,7 +66,6 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
     spec.options.keep = context.keep();
     spec.options.stop = context.stop.clone();
     spec.options.until_ms = context.until_ms();
-    let began_ms = upkeep::now_ms();
     signal::listen(&context.stop)?;
     let how = How { args, voice, style };
     match &args.cases {
@@ -160,6 +160,9 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
         Teller { voice: how.voice, case: None, lines: how.lines(), events: how.args.events };
     let answer = run::run(context, spec, None, &mut teller);
     let answer = answer?;
+    if let Some(name) = &how.args.pin {
+        upkeep::pin_goals(context, name, None, &answer)?;
+    }
     failure::tell(&answer, None, &how.output(None), how.voice);
     if how.args.json {
         out::line(&report_json(&[(None, &answer)], &answer.report, false).to_string());
@@ -174,6 +177,7 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
     if how.args.profile {
         profile::tell(&answer);
     }
+    keep_small(context, how.voice);
     last_line(&answer.report, how.voice);
     Ok(answer.failure().map_or(ExitCode::SUCCESS, exit::exit))
 }
@@ -319,8 +323,22 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     if let Some(error) = fatal.or(unwritten) {
         return Err(error);
     }
+    for (case, answer) in &named {
+        if let Some(name) = &how.args.pin {
+            upkeep::pin_goals(context, name, *case, answer)?;
+        }
+    }
+    keep_small(context, how.voice);
     last_line(&total, how.voice);
     Ok(if failed > 0 { exit::exit(Whose::Result) } else { ExitCode::SUCCESS })
+}
+
+/// Brings the store below its limit, if it is above it; says so when something went.
+fn keep_small(context: &Context, voice: Voice) {
+    let Some(report) = upkeep::after_run(context) else { return };
+    if !voice.quiet && !report.removed.is_empty() {
+        out::say(&format!("vox: the store was above its limit: removed {}", removed(&report)));
+    }
 }
 
 fn tell_case(name: &str, answer: &Answer, how: &How<'_>) {

@@ -391,9 +391,20 @@ mod tests {
     fn only_old_strays_are_removed() {
         let (_folder, layout, tree) = new();
         let (id, _) = stored(&tree, b"hello");
-        let log = layout.log().join("w").join("00000000");
+        let writer = layout.writer_log(layout::WriterId([7; 16]));
+        let log = writer.join("00000000");
         fs::create_dir_all(&log).unwrap();
         fs::write(log.join(".tmp-x"), b"").unwrap();
+        // What is not the store's own stays, and so does what a link leads to.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let others = layout.objects().join("notes");
+        let kept = [others.join(".tmp-z"), elsewhere.path().join(".tmp-z")];
+        fs::create_dir_all(&others).unwrap();
+        fs::create_dir_all(layout.quarantine()).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), layout.objects().join("00")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), writer.join("00000001")).unwrap();
+        kept.iter().for_each(|path| fs::write(path, b"").unwrap());
+        fs::write(layout.quarantine().join("mine"), b"").unwrap();
         fs::write(layout.object_folder(id).join(".tmp-y"), b"").unwrap();
         let bad = tree.stat(id).unwrap().unwrap();
         assert!(tree.set_aside(id, &bad).unwrap());
@@ -402,6 +413,28 @@ mod tests {
         assert_eq!(tree.remove_strays(SystemTime::now() - past).unwrap(), 0);
         assert_eq!(tree.remove_strays(SystemTime::now() + future).unwrap(), 3);
         assert!(tree.has(id).unwrap());
+        assert!(kept.iter().all(|path| path.exists()));
+        assert!(layout.quarantine().join("mine").exists());
+    }
+
+    #[test]
+    fn only_plain_files_of_the_store_are_removed() {
+        let (_folder, layout, tree) = new();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let (id, _) = stored(&tree, b"hello");
+        let mine = elsewhere.path().join("mine");
+        fs::write(&mine, b"mine").unwrap();
+        overwrite(&layout.object(id), b"");
+        fs::remove_file(layout.object(id)).unwrap();
+        // A link with the name of an object, and a folder of objects that is a link.
+        std::os::unix::fs::symlink(&mine, layout.object(id)).unwrap();
+        assert_eq!(tree.remove(id).unwrap(), None);
+        let other = BlobId(Digest::of(b"other"));
+        std::os::unix::fs::symlink(elsewhere.path(), layout.object_folder(other)).unwrap();
+        fs::write(layout.object(other), b"mine").unwrap();
+        assert_eq!(tree.remove(other).unwrap(), None);
+        tree.walk(&mut |found, _| panic!("{found} is not the store's")).unwrap();
+        assert!(mine.exists() && layout.object(other).exists());
     }
 
     #[test]
