@@ -246,3 +246,89 @@ fn follow(store: &Store, writer: WriterId, old: &[Whole], new: SegmentName) -> R
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fs;
+
+    use super::*;
+    use crate::gc::trial::{self, With, entry, put};
+    use crate::store::index::ask::Table;
+
+    fn segments(store: &Store) -> Vec<Found> {
+        list::all(store.layout()).unwrap()
+    }
+
+    #[test]
+    fn small_segments_become_one_with_the_same_records_and_chain() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("store");
+        let store = trial::open(&root, "m");
+        for number in 0..6 {
+            put(&store, vec![entry(number, With::default())]);
+        }
+        let before = store.verify().unwrap();
+        let old: Vec<Found> = segments(&store);
+        let copies: Vec<Vec<u8>> = old.iter().map(|one| fs::read(&one.path).unwrap()).collect();
+        let dry = compact(&store, true, false).unwrap();
+        assert_eq!((dry.merged, dry.into, segments(&store).len()), (6, 1, 6));
+        let done = compact(&store, false, false).unwrap();
+        assert_eq!((done.merged, done.into, done.covered), (6, 1, 0));
+        let after = store.verify().unwrap();
+        assert!(after.is_clean() && after.gaps.is_empty() && after.forks.is_empty());
+        assert_eq!((after.records, &after.ends, after.segments), (6, &before.ends, 1));
+        // Rows moved: none leads to a segment that is gone, also for another process.
+        for store in [&store, &trial::open(&root, "m")] {
+            for number in 0..6 {
+                let key = trial::node(number).0.prefix();
+                let spots = store.index().spots(Table::Node, key).unwrap();
+                assert_eq!(spots.len(), 1);
+                assert!(store.index().segment(spots[0].segment).unwrap().is_some());
+                assert_eq!(store.receipts(trial::node(number)).unwrap().len(), 1);
+            }
+        }
+        assert_eq!(compact(&store, false, false).unwrap(), Compacted::default());
+        // The log goes on behind it, by the same writer.
+        put(&store, vec![entry(7, With::default())]);
+        let after = store.verify().unwrap();
+        assert_eq!((after.ends.len(), after.heads(), after.gaps.len()), (1, 1, 0));
+        // What comes back with a copy is covered, and dropped.
+        for (one, bytes) in old.iter().zip(&copies) {
+            fs::write(&one.path, bytes).unwrap();
+        }
+        let again = trial::open(&root, "m");
+        assert_eq!(again.receipts(trial::node(3)).unwrap().len(), 2, "both count");
+        let done = compact(&again, false, false).unwrap();
+        assert_eq!((done.covered, done.merged), (6, 2));
+        assert_eq!(again.receipts(trial::node(3)).unwrap().len(), 1);
+        assert_eq!(segments(&again).len(), 1);
+    }
+
+    #[test]
+    fn segments_of_others_are_dropped_when_covered_and_never_merged() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (ours, theirs) = (one.path().join("store"), two.path().join("store"));
+        let other = trial::open(&theirs, "theirs");
+        for number in 0..3 {
+            put(&other, vec![entry(number, With::default())]);
+        }
+        let store = trial::open(&ours, "ours");
+        let copy = || {
+            let copied = std::process::Command::new("cp")
+                .args(["-rf".as_ref(), theirs.join("objects").as_os_str(), ours.as_os_str()])
+                .status();
+            assert!(copied.unwrap().success());
+        };
+        copy();
+        assert_eq!(compact(&store, false, false).unwrap(), Compacted::default());
+        assert_eq!(segments(&store).len(), 3);
+        compact(&other, false, false).unwrap();
+        copy();
+        assert_eq!(segments(&store).len(), 4);
+        assert_eq!(compact(&store, false, false).unwrap().covered, 3);
+        assert_eq!(segments(&store).len(), 1);
+        assert!(store.verify().unwrap().is_clean());
+    }
+}

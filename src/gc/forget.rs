@@ -129,3 +129,57 @@ fn seal_again(store: &Arc<Store>, ids: &BTreeSet<SegmentId>) -> Result<u64, Erro
     }
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::gc::trial::{self, LATER_MS, With, entry, put};
+    use crate::store::log::record::Target;
+
+    const YEAR_S: u64 = 365 * DAY_S;
+
+    fn known(store: &Store) -> Vec<u64> {
+        (0..9).filter(|number| store.defined(trial::node(*number)).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_nobody_reads_is_forgotten_but_for_the_newest_and_what_is_pinned() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = trial::open(&folder.path().join("store"), "m");
+        put(&store, vec![store.pinning("kept", Target::Node(trial::node(1))).unwrap()]);
+        for number in 0..5 {
+            put(&store, vec![entry(number, With::default())]);
+        }
+        put(&store, vec![store.pinning("gone", Target::Node(trial::node(4))).unwrap()]);
+        put(&store, vec![store.pins().unwrap()[0].again(false)]);
+        put(&store, vec![entry(5, With::default())]);
+        store.flush_uses().unwrap();
+        let day = LATER_MS / 1000 / DAY_S - 10;
+        let read = |number: u64| {
+            let key = trial::node(number).0.prefix();
+            let spots = store.index().spots(crate::store::index::ask::Table::Node, key).unwrap();
+            let read = spots.iter().map(|spot| (spot.segment, day)).collect();
+            store.index().apply(&Change { read, ..Change::default() }).unwrap();
+        };
+        // Read ten days before; and by the pin, which the collector itself looks after.
+        read(2);
+        read(1);
+        let dry = forget(&store, YEAR_S, LATER_MS, true, false).unwrap();
+        assert_eq!(known(&store), [0, 1, 2, 3, 4, 5]);
+        let done = forget(&store, YEAR_S, LATER_MS, false, false).unwrap();
+        assert_eq!((done.segments, done.records), (dry.segments, dry.records));
+        assert_eq!(done.pins, 2, "also that `gone` keeps nothing");
+        assert_eq!(known(&store), [1, 2, 5]);
+        let pins: Vec<(String, bool)> =
+            store.pins().unwrap().into_iter().map(|one| (one.pin.name, one.pin.on)).collect();
+        assert_eq!(pins, [("gone".to_owned(), false), ("kept".to_owned(), true)]);
+        let report = store.verify().unwrap();
+        assert!(report.is_clean() && !report.gaps.is_empty() && report.forks.is_empty());
+        // The log goes on, by the same writer, and what was forgotten can be had again.
+        put(&store, vec![entry(0, With::default())]);
+        assert_eq!((known(&store), store.verify().unwrap().ends.len()), (vec![0, 1, 2, 5], 1));
+        assert_eq!(forget(&store, 100_000 * DAY_S, LATER_MS, false, false).unwrap().segments, 0);
+    }
+}

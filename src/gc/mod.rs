@@ -14,7 +14,11 @@ pub mod compact;
 pub mod error;
 pub mod forget;
 pub mod history;
+#[cfg(test)]
+mod laws;
 pub mod policy;
 pub mod reach;
 pub mod sweep;
+#[cfg(test)]
+mod trial;
 pub mod usage;

@@ -199,17 +199,17 @@ fn candidates(
 }
 
 /// Removing, batch by batch.
-struct Going<'a> {
-    store: &'a Store,
-    objects: &'a dyn Sweep,
-    roots: &'a mut Roots,
-    kept: HashMap<BlobId, Keeper>,
+pub(in crate::gc) struct Going<'a> {
+    pub(in crate::gc) store: &'a Store,
+    pub(in crate::gc) objects: &'a dyn Sweep,
+    pub(in crate::gc) roots: &'a mut Roots,
+    pub(in crate::gc) kept: HashMap<BlobId, Keeper>,
 }
 
 impl Going<'_> {
     /// Removes what still may go of a batch, in the time of one lock; returns what went, none when
     /// somebody else is at it and there is no time to wait.
-    fn remove(
+    pub(in crate::gc) fn remove(
         &mut self,
         batch: &[Removed],
         options: &Options,

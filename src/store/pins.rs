@@ -98,3 +98,69 @@ impl Store {
         Ok(id.map(|(place, _)| place.id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::open::Options;
+    use crate::store::place::{Environment, Place};
+
+    fn open(root: &std::path::Path, machine: &str) -> Arc<Store> {
+        let environment =
+            Environment { machine: Some(machine.to_owned()), ..Environment::default() };
+        let place = Place { root: root.to_owned(), is_cache: false };
+        Store::open(&place, &Options { environment, ..Options::default() }).unwrap()
+    }
+
+    fn put(store: &Arc<Store>, entry: Entry) {
+        let writer = store.writer(None).unwrap();
+        writer.submit(entry).unwrap();
+        writer.finish().unwrap();
+    }
+
+    fn copy(from: &std::path::Path, to: &std::path::Path) {
+        let copied = std::process::Command::new("cp")
+            .args(["-rf".as_ref(), from.join("objects").as_os_str(), to.as_os_str()])
+            .status();
+        assert!(copied.unwrap().success());
+    }
+
+    fn stands(store: &Store) -> Vec<(String, Target, bool)> {
+        store.refresh().unwrap();
+        let pins = store.pins().unwrap().into_iter();
+        pins.map(|one| (one.pin.name, one.pin.target, one.pin.on)).collect()
+    }
+
+    /// Two who do not know of each other, copied both ways: the same stands in both.
+    #[test]
+    fn pins_of_two_writers_merge_to_the_same_in_any_order() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (here, there) = (here.path().join("s"), there.path().join("s"));
+        let (one, two) = (open(&here, "one"), open(&there, "two"));
+        let target = |number: u8| Target::Blob(BlobId(Digest::of(&[number])));
+        // Equal depth: the ids decide. `b` was changed once more here, `c` let go there.
+        for (store, first) in [(&one, 1), (&two, 4)] {
+            for (name, at) in [("a", 0), ("b", 1), ("c", 2)] {
+                put(store, store.pinning(name, target(first + at)).unwrap());
+            }
+        }
+        put(&one, one.pinning("b", target(9)).unwrap());
+        put(&two, two.pins().unwrap()[2].again(false));
+        copy(&here, &there);
+        copy(&there, &here);
+        let merged = stands(&one);
+        assert_eq!(merged, stands(&two));
+        assert_eq!(merged.len(), 3);
+        assert!(merged[0].1 == target(1) || merged[0].1 == target(4));
+        assert_eq!(merged[1], ("b".to_owned(), target(9), true));
+        assert_eq!(merged[2], ("c".to_owned(), target(6), false));
+        // Who pins now stands above both.
+        put(&two, two.pinning("a", target(8)).unwrap());
+        copy(&there, &here);
+        assert_eq!(stands(&one)[0], ("a".to_owned(), target(8), true));
+    }
+}

@@ -7,6 +7,7 @@
 mod cohort;
 mod demo;
 mod desk;
+mod gc;
 mod inputs;
 mod kill;
 mod pair;
