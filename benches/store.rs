@@ -13,7 +13,7 @@ use std::time::Instant;
 use vox::canon::Tree;
 use vox::gc::census::census;
 use vox::gc::policy::Limits;
-use vox::gc::sweep::{Options, collect};
+use vox::gc::sweep::{How, Options, collect};
 use vox::gc::usage::Usage;
 use vox::id::{BlobId, Digest};
 use vox::store::entry::{Entry, Inputs, Made, Ran, What};
@@ -61,13 +61,14 @@ fn main() {
     let objects = Objects::new(store.layout());
     let collect = |options: &Options| collect(&store, &objects, options).expect("it can be swept");
     time("half decided, nothing removed", &mut || {
-        drop(collect(&Options { dry_run: true, ..options.clone() }));
+        let how = How { dry_run: true, alone: false };
+        drop(collect(&Options { how, ..options.clone() }));
     });
     let mut count = 0;
     time("half decided and removed", &mut || count = collect(&options).removed.len());
     println!("{count} objects went");
     time("compacted", &mut || {
-        vox::gc::compact::compact(&store, false, false).expect("it can be merged");
+        vox::gc::compact::compact(&store, How::default()).expect("it can be merged");
     });
 }
 

@@ -18,7 +18,7 @@ use crate::gc::compact::{self, Compacted};
 use crate::gc::forget::{self, Forgotten};
 use crate::gc::policy::Limits;
 use crate::gc::reach::Roots;
-use crate::gc::sweep::{self, Options, Pace};
+use crate::gc::sweep::{self, How, Options, Pace};
 use crate::gc::usage::{self, Usage};
 use crate::gc::{census, error};
 use crate::id::{BlobId, Digest};
@@ -100,10 +100,8 @@ pub struct Wanted {
     pub compact: bool,
     /// Forget what was not read for so long.
     pub forget: Option<Duration>,
-    /// Remove nothing.
-    pub dry_run: bool,
-    /// Nobody else writes.
-    pub alone: bool,
+    /// Whether anything is removed.
+    pub how: How,
 }
 
 /// What `vox gc` did.
@@ -178,21 +176,12 @@ pub fn gc(environment: &Environment, config: &Config, wanted: &Wanted) -> Result
     let forgotten = match wanted.forget {
         Some(age) => {
             let age_s = age.as_secs();
-            Some(forget::forget(&store, age_s, now_ms, wanted.dry_run, wanted.alone)?)
+            Some(forget::forget(&store, age_s, now_ms, wanted.how)?)
         }
         None => None,
     };
-    let compacted = match wanted.compact {
-        true => Some(compact::compact(&store, wanted.dry_run, wanted.alone)?),
-        false => None,
-    };
-    let options = Options {
-        limits,
-        dry_run: wanted.dry_run,
-        alone: wanted.alone,
-        now_ms,
-        pace: Pace::Thorough,
-    };
+    let compacted = if wanted.compact { Some(compact::compact(&store, wanted.how)?) } else { None };
+    let options = Options { limits, how: wanted.how, now_ms, pace: Pace::Thorough };
     let report = sweep::collect(&store, &Tree::new(store.layout()), &options)?;
     let root = store.layout().root().to_owned();
     Ok(Collected { root, limits, report, compacted, forgotten })

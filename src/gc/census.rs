@@ -29,15 +29,11 @@ pub fn census(store: &Store, now_ms: u64) -> Result<Census, Error> {
     // Rows first: what has one now was there before the walk.
     let mut rows: HashMap<BlobId, u64> = HashMap::new();
     let mut vague: HashSet<BlobId> = HashSet::new();
-    let mut all = Vec::new();
-    store
-        .ask(|index| {
-            let mut found = Vec::new();
-            index.objects(&mut |row| found.push(row))?;
-            Ok(found)
-        })?
-        .into_iter()
-        .for_each(|row| all.push(row));
+    let all = store.ask(|index| {
+        let mut found = Vec::new();
+        index.objects(&mut |row| found.push(row))?;
+        Ok(found)
+    })?;
     for row in all {
         rows.insert(row.id, row.proof.size);
         if row.until_ms == 0 {

@@ -4,10 +4,10 @@
 //! ones in one transaction, and the old files go under `gc.lock`. A stop in between leaves both, which
 //! is legal, and the next time the smaller ones are dropped because a bigger one covers them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::gc::error::{Error, lock_error};
-use crate::gc::sweep;
+use crate::gc::sweep::{self, How};
 use crate::store::error::Error as StoreError;
 use crate::store::index::ask::{Change, Rows, SegmentId, SegmentRow};
 use crate::store::index::fill::Keys;
@@ -50,8 +50,9 @@ struct Whole {
 }
 
 /// Drops covered segments, and merges small ones of this host's own writers.
-pub fn compact(store: &Store, dry_run: bool, alone: bool) -> Result<Compacted, Error> {
-    sweep::may(store, alone)?;
+pub fn compact(store: &Store, how: How) -> Result<Compacted, Error> {
+    sweep::may(store, how)?;
+    let dry_run = how.dry_run;
     store.refresh()?;
     let mut done = Compacted::default();
     let own = store.own();
@@ -220,12 +221,12 @@ fn replace(
     let change = Change { segments: new.into_iter().collect(), moved, day, ..Change::default() };
     store.ask(|index| index.apply(&change))?;
     let mut freed = 0;
-    let mut folders = BTreeMap::new();
+    let mut folders = BTreeSet::new();
     for whole in old {
         freed += disk::remove_plain(&whole.found.path)?.unwrap_or(0);
-        folders.insert(layout.segment_folder(writer, whole.found.name.first), ());
+        folders.insert(layout.segment_folder(writer, whole.found.name.first));
     }
-    for folder in folders.keys() {
+    for folder in &folders {
         disk::sync_folder(folder)?;
     }
     drop((log, collecting));
@@ -272,9 +273,9 @@ mod tests {
         let before = store.verify().unwrap();
         let old: Vec<Found> = segments(&store);
         let copies: Vec<Vec<u8>> = old.iter().map(|one| fs::read(&one.path).unwrap()).collect();
-        let dry = compact(&store, true, false).unwrap();
+        let dry = compact(&store, How { dry_run: true, alone: false }).unwrap();
         assert_eq!((dry.merged, dry.into, segments(&store).len()), (6, 1, 6));
-        let done = compact(&store, false, false).unwrap();
+        let done = compact(&store, How::default()).unwrap();
         assert_eq!((done.merged, done.into, done.covered), (6, 1, 0));
         let after = store.verify().unwrap();
         assert!(after.is_clean() && after.gaps.is_empty() && after.forks.is_empty());
@@ -289,7 +290,7 @@ mod tests {
                 assert_eq!(store.receipts(trial::node(number)).unwrap().len(), 1);
             }
         }
-        assert_eq!(compact(&store, false, false).unwrap(), Compacted::default());
+        assert_eq!(compact(&store, How::default()).unwrap(), Compacted::default());
         // The log goes on behind it, by the same writer.
         put(&store, vec![entry(7, With::default())]);
         let after = store.verify().unwrap();
@@ -300,7 +301,7 @@ mod tests {
         }
         let again = trial::open(&root, "m");
         assert_eq!(again.receipts(trial::node(3)).unwrap().len(), 2, "both count");
-        let done = compact(&again, false, false).unwrap();
+        let done = compact(&again, How::default()).unwrap();
         assert_eq!((done.covered, done.merged), (6, 2));
         assert_eq!(again.receipts(trial::node(3)).unwrap().len(), 1);
         assert_eq!(segments(&again).len(), 1);
@@ -322,12 +323,12 @@ mod tests {
             assert!(copied.unwrap().success());
         };
         copy();
-        assert_eq!(compact(&store, false, false).unwrap(), Compacted::default());
+        assert_eq!(compact(&store, How::default()).unwrap(), Compacted::default());
         assert_eq!(segments(&store).len(), 3);
-        compact(&other, false, false).unwrap();
+        compact(&other, How::default()).unwrap();
         copy();
         assert_eq!(segments(&store).len(), 4);
-        assert_eq!(compact(&store, false, false).unwrap().covered, 3);
+        assert_eq!(compact(&store, How::default()).unwrap().covered, 3);
         assert_eq!(segments(&store).len(), 1);
         assert!(store.verify().unwrap().is_clean());
     }

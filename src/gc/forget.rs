@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::gc::error::{Error, lock_error};
 use crate::gc::reach::Roots;
-use crate::gc::sweep;
+use crate::gc::sweep::{self, How};
 use crate::store::index::ask::{Change, SegmentId, SegmentRow};
 use crate::store::lock::{self, Lock};
 use crate::store::object::disk;
@@ -35,14 +35,8 @@ pub struct Forgotten {
 ///
 /// Results in them are unknown afterwards and computed again when they are asked for. Pins that lay in
 /// them are sealed again first, and what stands under a pin is read by looking for it, so that it stays.
-pub fn forget(
-    store: &Arc<Store>,
-    age_s: u64,
-    now_ms: u64,
-    dry_run: bool,
-    alone: bool,
-) -> Result<Forgotten, Error> {
-    sweep::may(store, alone)?;
+pub fn forget(store: &Arc<Store>, age_s: u64, now_ms: u64, how: How) -> Result<Forgotten, Error> {
+    sweep::may(store, how)?;
     store.refresh()?;
     // What pins and live runs stand on is read here, and so used today.
     Roots::look(store)?.reach(store)?;
@@ -51,7 +45,7 @@ pub fn forget(
     let old = unread(store, before)?;
     let ids: BTreeSet<SegmentId> = old.iter().map(|(id, _)| *id).collect();
     let mut done = Forgotten::default();
-    if dry_run || old.is_empty() {
+    if how.dry_run || old.is_empty() {
         for (_, row) in &old {
             count(&mut done, row);
             done.freed += row.proof.map_or(0, |proof| proof.size);
@@ -166,9 +160,9 @@ mod tests {
         // Read ten days before; and by the pin, which the collector itself looks after.
         read(2);
         read(1);
-        let dry = forget(&store, YEAR_S, LATER_MS, true, false).unwrap();
+        let dry = forget(&store, YEAR_S, LATER_MS, How { dry_run: true, alone: false }).unwrap();
         assert_eq!(known(&store), [0, 1, 2, 3, 4, 5]);
-        let done = forget(&store, YEAR_S, LATER_MS, false, false).unwrap();
+        let done = forget(&store, YEAR_S, LATER_MS, How::default()).unwrap();
         assert_eq!((done.segments, done.records), (dry.segments, dry.records));
         assert_eq!(done.pins, 2, "also that `gone` keeps nothing");
         assert_eq!(known(&store), [1, 2, 5]);
@@ -180,6 +174,6 @@ mod tests {
         // The log goes on, by the same writer, and what was forgotten can be had again.
         put(&store, vec![entry(0, With::default())]);
         assert_eq!((known(&store), store.verify().unwrap().ends.len()), (vec![0, 1, 2, 5], 1));
-        assert_eq!(forget(&store, 100_000 * DAY_S, LATER_MS, false, false).unwrap().segments, 0);
+        assert_eq!(forget(&store, 100_000 * DAY_S, LATER_MS, How::default()).unwrap().segments, 0);
     }
 }

@@ -8,7 +8,7 @@ use crate::gc::census::Census;
 use crate::gc::error::Error;
 use crate::gc::policy::{self, Limits, Why};
 use crate::gc::reach::{Keeper, Roots};
-use crate::gc::sweep::{Going, Options, Pace, Removed, Report, collect, would_free};
+use crate::gc::sweep::{Going, How, Options, Pace, Removed, Report, collect, would_free};
 use crate::gc::trial::{self, LATER_MS, With, entry, everything, here, put, sweep};
 use crate::gc::usage::Usage;
 use crate::store::index::ask::Change;
@@ -34,7 +34,7 @@ fn disk_usage(store: &Store) -> u64 {
 #[test]
 fn a_dry_run_says_what_would_go_and_removes_nothing() {
     let (_folder, store) = filled(20);
-    let dry = sweep(&store, &Options { dry_run: true, ..everything() });
+    let dry = sweep(&store, &Options { how: How { dry_run: true, alone: false }, ..everything() });
     assert_eq!((dry.removed.len(), here(&store, 0..20).len()), (20, 20));
     let done = sweep(&store, &everything());
     let ids = |report: &Report| report.removed.iter().map(|one| one.id).collect::<Vec<_>>();
@@ -213,5 +213,10 @@ fn over_a_network_somebody_must_say_that_nobody_else_writes() {
     let refused = collect(&store, &objects, &everything()).unwrap_err();
     assert!(matches!(refused, Error::Network { .. }) && refused.to_string().contains("--alone"));
     assert_eq!(here(&store, 0..1), [0]);
-    assert_eq!(sweep(&store, &Options { alone: true, ..everything() }).removed.len(), 1);
+    assert_eq!(
+        sweep(&store, &Options { how: How { dry_run: false, alone: true }, ..everything() })
+            .removed
+            .len(),
+        1
+    );
 }

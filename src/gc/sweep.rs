@@ -25,14 +25,21 @@ const STRAY: Duration = Duration::from_secs(24 * 3600);
 pub struct Options {
     /// How much may stay.
     pub limits: Limits,
-    /// Decides and removes nothing.
-    pub dry_run: bool,
-    /// Somebody says that nobody else writes, where locks do not reach.
-    pub alone: bool,
+    /// Whether anything is removed.
+    pub how: How,
     /// Milliseconds since 1970.
     pub now_ms: u64,
     /// How thorough.
     pub pace: Pace,
+}
+
+/// Whether anything is removed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How {
+    /// Decides and removes nothing.
+    pub dry_run: bool,
+    /// Somebody says that nobody else writes, where locks do not reach.
+    pub alone: bool,
 }
 
 /// How much time there is.
@@ -93,12 +100,12 @@ impl Report {
 }
 
 /// Refuses where locks do not reach everybody who writes.
-pub fn may(store: &Store, alone: bool) -> Result<(), Error> {
+pub fn may(store: &Store, how: How) -> Result<(), Error> {
     let path = store.layout().root().to_owned();
     if store.is_read_only() {
         return Err(crate::store::error::Error::ReadOnly { path }.into());
     }
-    if store.layout().network().exists() && !alone {
+    if store.layout().network().exists() && !how.alone {
         return Err(Error::Network { path });
     }
     Ok(())
@@ -106,7 +113,7 @@ pub fn may(store: &Store, alone: bool) -> Result<(), Error> {
 
 /// Brings a store below its limits.
 pub fn collect(store: &Store, objects: &dyn Sweep, options: &Options) -> Result<Report, Error> {
-    may(store, options.alone)?;
+    may(store, options.how)?;
     store.refresh()?;
     // What this process has used counts.
     store.flush_uses()?;
@@ -131,7 +138,7 @@ pub fn collect(store: &Store, objects: &dyn Sweep, options: &Options) -> Result<
         let age_s = (options.now_ms / 1000).saturating_sub(one.used);
         Removed { id: one.id, bytes: one.bytes, why: *why, age_s, cost_us: one.cost_us }
     };
-    if options.dry_run {
+    if options.how.dry_run {
         report.removed = chosen.iter().map(removed).collect();
         report.after = report.before.clone();
         report.after.objects.objects -= chosen.len() as u64;
@@ -166,10 +173,9 @@ pub fn would_free(store: &Store, limits: &Limits, now_ms: u64) -> Result<(u64, u
     let usage = Usage::of(store, now_ms)?;
     let is_below = |limit: Option<u64>, is: u64| limit.is_none_or(|limit| is <= limit);
     let files = usage.objects.objects + usage.segments;
-    if is_below(limits.bytes, usage.bytes()) && is_below(limits.files, files) {
-        if usage.objects.expired == 0 && limits.age_s.is_none() {
-            return Ok((0, 0));
-        }
+    let is_small = is_below(limits.bytes, usage.bytes()) && is_below(limits.files, files);
+    if is_small && usage.objects.expired == 0 && limits.age_s.is_none() {
+        return Ok((0, 0));
     }
     let kept = Roots::look(store)?.reach(store)?;
     let candidates = candidates(store, &kept, usage.block)?;

@@ -14,7 +14,7 @@ use crate::cli::out;
 use crate::cli::words::Voice;
 use crate::gc::policy::{Limits, Why};
 use crate::gc::reach::Keeper;
-use crate::gc::sweep::Report;
+use crate::gc::sweep::{How, Report};
 use crate::gc::usage::Usage;
 
 /// Collects, and tells what went and what stays.
@@ -33,8 +33,7 @@ pub fn run(args: &Gc, environment: &Environment, voice: Voice) -> Result<ExitCod
         },
         compact: args.compact,
         forget: span("--forget", args.forget.as_ref())?,
-        dry_run: args.dry_run,
-        alone: args.alone,
+        how: How { dry_run: args.dry_run, alone: args.alone },
     };
     let done = upkeep::gc(environment, &config, &wanted)?;
     if args.json {

@@ -13,6 +13,8 @@ pub mod census;
 pub mod column;
 pub mod error;
 pub mod fill;
+#[cfg(test)]
+mod laws;
 pub mod scan;
 pub mod schema;
 pub mod segments;
