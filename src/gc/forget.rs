@@ -77,6 +77,7 @@ pub fn forget(store: &Arc<Store>, age_s: u64, now_ms: u64, how: How) -> Result<F
         store.ask(|index| index.apply(&Change { gone: gone.clone(), ..Change::default() }))?;
         drop((log, collecting));
     }
+    store.close_segments();
     Ok(done)
 }
 

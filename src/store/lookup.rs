@@ -93,6 +93,11 @@ impl Store {
         }
     }
 
+    /// Closes the segments that were opened: what was removed must not answer from there.
+    pub fn close_segments(&self) {
+        self.segments.close();
+    }
+
     /// Returns all receipts of a node, also those that differ.
     pub fn receipts(&self, node: NodeId) -> Result<Vec<Receipt>, Error> {
         Ok(self.recorded(node)?.0.into_iter().map(|seen| seen.receipt).collect())

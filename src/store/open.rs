@@ -318,7 +318,7 @@ impl Store {
         let now = (now_ns() / 1_000_000_000) as u64;
         let used = used.into_iter().map(|(id, uses)| (id, now, uses)).collect();
         let read = self.segments.take_read().into_iter().map(|id| (id, now / 86_400)).collect();
-        let change = Change { used, read, ..Change::default() };
+        let change = Change { read, used, ..Change::default() };
         self.ask(|index| index.apply(&change)).map(drop)
     }
 
