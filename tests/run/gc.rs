@@ -75,8 +75,11 @@ fn what_was_evicted_is_redone_and_nothing_else() {
     collect(&desk, "--max-size 1");
     let (said, right) = (desk.vox(&edit).ok(), other.vox(&edit).ok());
     assert_eq!((said.out.clone(), desk.digests("out")), (right.out.clone(), other.digests("out")));
-    // A node that was cut off before a value that is gone names it, and is not recorded.
-    assert!(receipts(&desk).is_subset(&receipts(&other)));
+    // Which nodes leave a receipt depends on what was at hand; what a receipt says does not.
+    let node = |bytes: &Vec<u8>| vox::store::log::receipt::Receipt::read(bytes).unwrap().node;
+    let (ours, theirs) = (receipts(&desk), receipts(&other));
+    let known: BTreeSet<_> = theirs.iter().map(node).collect();
+    assert!(ours.iter().all(|one| theirs.contains(one) || !known.contains(&node(one))));
     desk.vox("verify").ok();
 }
 
