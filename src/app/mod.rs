@@ -1,8 +1,8 @@
 //! Joins the parts and hands out plain structs.
 //!
 //! Read [`context`] (the parts), [`run`] (one case) and [`cohort`] (many), then what they stand on:
-//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`]. [`init`] and
-//! [`upkeep`] are for a store as a whole. [`demo`] is a
+//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`], [`quantity`]
+//! (sizes and times in words). [`init`] makes a store, [`upkeep`] looks after it. [`demo`] is a
 //! small cohort to try all this with. It may import every room below; it prints nothing.
 
 pub mod cases;
@@ -17,6 +17,7 @@ pub mod fusions;
 pub mod init;
 pub mod listing;
 pub mod outputs;
+pub mod quantity;
 pub mod run;
 pub mod table;
 pub mod upkeep;

@@ -34,6 +34,11 @@ pub fn main() -> ExitCode {
         Command::Run(args) => command::run::run(args, environment, voice),
         Command::Demo(args) => command::demo::run(args, environment, voice),
         Command::Init(args) => command::init::run(args, &environment, voice),
+        Command::Status(args) => command::status::run(args, &environment),
+        Command::Gc(args) => command::gc::run(args, &environment, voice),
+        Command::Pin(args) => command::pin::pin(args, &environment, voice),
+        Command::Unpin(args) => command::pin::unpin(args, &environment, voice),
+        Command::Pins(args) => command::pin::list(args, &environment),
         Command::Verify(args) => command::verify::run(args, &environment, voice),
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => command::index::rebuild(args, &environment, voice),
@@ -63,7 +68,13 @@ fn common(command: &Command) -> &Common {
         Command::Run(args) => &args.common,
         Command::Demo(args) => &args.common,
         Command::Init(args) => &args.common,
-        Command::Verify(args) | Command::Config(args) => &args.common,
+        Command::Gc(args) => &args.common,
+        Command::Pin(args) => &args.common,
+        Command::Unpin(args) => &args.common,
+        Command::Verify(args)
+        | Command::Config(args)
+        | Command::Status(args)
+        | Command::Pins(args) => &args.common,
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => &args.common,
         },

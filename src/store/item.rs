@@ -26,6 +26,8 @@ pub(in crate::store) struct Item {
     pub(in crate::store) needs: Vec<BlobId>,
     pub(in crate::store) us: u64,
     pub(in crate::store) settles: bool,
+    /// When its objects may go: see the index.
+    pub(in crate::store) until_ms: u64,
     pub(in crate::store) claim: Option<Claim>,
 }
 
@@ -100,7 +102,8 @@ pub(in crate::store) fn rows_of_objects(
         for (id, _) in &item.objects {
             if let Some(proof) = proofs.get(id) {
                 let (id, proof) = (*id, *proof);
-                rows.push(ObjectRow { id, proof, used, uses: 1, cost_us: item.us });
+                let (cost_us, until_ms) = (item.us, item.until_ms);
+                rows.push(ObjectRow { id, proof, used, uses: 1, cost_us, until_ms });
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Ground: [`object`] (values as files, named by their bytes), [`log`] (what was run, on what, giving
 //! what: receipts, records, segments), [`index`] (where to find what the log says), [`lock`],
 //! [`fault`] (counts the steps that reach the disk). Above them: [`place`] (where a store is),
-//! [`open`] (the handle), [`writer`] (who writes), [`lookup`] (node to receipt to bytes), [`claim`]
+//! [`open`] (the handle), [`writer`] (who writes), [`lookup`] (node to receipt to bytes), [`pins`] (what people keep), [`claim`]
 //! (whose turn it is), [`entry`], [`commit`], [`item`] and [`seal`] (results on their way to the disk), [`memo`] (files
 //! outside), [`runs`] (what is going on), [`verify`] (everything checked again), [`watch`] (what others
 //! bring meanwhile), [`error`].
@@ -24,6 +24,7 @@ pub mod lookup;
 pub mod memo;
 pub mod object;
 pub mod open;
+pub mod pins;
 pub mod place;
 pub mod runs;
 pub mod seal;

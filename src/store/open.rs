@@ -318,7 +318,8 @@ impl Store {
         let used = std::mem::take(&mut *guard(&self.used));
         let now = (now_ns() / 1_000_000_000) as u64;
         let used = used.into_iter().map(|(id, uses)| (id, now, uses)).collect();
-        let change = Change { used, ..Change::default() };
+        let read = self.segments.take_read().into_iter().map(|id| (id, now / 86_400)).collect();
+        let change = Change { read, used, ..Change::default() };
         self.ask(|index| index.apply(&change)).map(drop)
     }
 
@@ -334,10 +335,7 @@ impl Store {
     }
 
     /// Asks the index; one that was lost is filled again and asked again.
-    pub(in crate::store) fn ask<T>(
-        &self,
-        ask: impl Fn(&dyn Index) -> Result<T, IndexError>,
-    ) -> Result<T, Error> {
+    pub fn ask<T>(&self, ask: impl Fn(&dyn Index) -> Result<T, IndexError>) -> Result<T, Error> {
         match ask(&*self.index) {
             Err(IndexError::Lost { .. }) => {
                 self.segments.close();

@@ -8,6 +8,7 @@ mod cohort;
 mod copies;
 mod demo;
 mod desk;
+mod gc;
 mod inputs;
 mod kill;
 mod pair;

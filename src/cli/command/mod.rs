@@ -2,8 +2,11 @@
 
 pub mod config;
 pub mod demo;
+pub mod gc;
 pub mod index;
 pub mod init;
+pub mod pin;
 mod profile;
 pub mod run;
+pub mod status;
 pub mod verify;

@@ -1,6 +1,6 @@
 //! Records at their places: opened segments, and their decoded frames.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::store::index::ask::{Change, Index, Rows, SegmentId, SegmentRow, Spot};
@@ -31,6 +31,8 @@ pub struct Segments {
     mappable: bool,
     decoded: Arc<Decoded>,
     open: Mutex<HashMap<SegmentId, (WriterId, Source)>>,
+    /// Of which records were read since this was last asked.
+    read: Mutex<HashSet<SegmentId>>,
 }
 
 #[derive(Clone)]
@@ -48,12 +50,19 @@ impl Segments {
             mappable,
             decoded: Arc::default(),
             open: Mutex::default(),
+            read: Mutex::default(),
         }
     }
 
     /// Begins with none, for a store in memory.
     pub fn held() -> Self {
-        Self { layout: None, mappable: false, decoded: Arc::default(), open: Mutex::default() }
+        Self {
+            layout: None,
+            mappable: false,
+            decoded: Arc::default(),
+            open: Mutex::default(),
+            read: Mutex::default(),
+        }
     }
 
     /// Takes the records of a segment that has no file: by packed position, their bytes.
@@ -92,7 +101,13 @@ impl Segments {
                 None => return Ok(At::Nothing),
             },
         };
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(spot.segment);
         Ok(At::Record(writer, Box::new(record)))
+    }
+
+    /// Returns the segments of which records were read since this was last asked.
+    pub fn take_read(&self) -> HashSet<SegmentId> {
+        std::mem::take(&mut self.read.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn open(

@@ -14,7 +14,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use crate::id::{BlobId, NodeId};
 use crate::store::index::ask::{
     Change, Folder, Index, MemoRow, ObjectRow, RunRow, SegmentId, SegmentRow, Spot, Stamp, Table,
+    Tally,
 };
+use crate::store::index::census;
 use crate::store::index::column::{digest, object_row, proof, segment_row, spot, writer};
 use crate::store::index::error::Error;
 use crate::store::index::schema;
@@ -269,7 +271,7 @@ impl Index for Sqlite {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "select id, inode, size, mtime, ctime, used, uses, cost from object
+                    "select id, inode, size, mtime, ctime, used, uses, cost, until from object
                      where id = ?",
                 )?
                 .query_row([&id.0.0[..]], object_row)
@@ -280,7 +282,7 @@ impl Index for Sqlite {
     fn objects(&self, visit: &mut dyn FnMut(ObjectRow)) -> Result<(), Error> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "select id, inode, size, mtime, ctime, used, uses, cost from object",
+                "select id, inode, size, mtime, ctime, used, uses, cost, until from object",
             )?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
@@ -288,6 +290,26 @@ impl Index for Sqlite {
             }
             Ok(())
         })
+    }
+
+    fn objects_among(&self, ids: &[BlobId]) -> Result<Vec<ObjectRow>, Error> {
+        self.read(|connection| census::among(connection, ids))
+    }
+
+    fn tally(&self, block: u64, now_ms: u64) -> Result<Tally, Error> {
+        self.read(|connection| census::tally(connection, block, now_ms))
+    }
+
+    fn walked(&self) -> Result<Option<u64>, Error> {
+        self.read(census::walked)
+    }
+
+    fn days(&self) -> Result<HashMap<SegmentId, u64>, Error> {
+        self.read(census::days)
+    }
+
+    fn memos(&self) -> Result<Vec<PathBuf>, Error> {
+        self.read(census::memos)
     }
 
     fn apply(&self, change: &Change) -> Result<Vec<SegmentId>, Error> {

@@ -238,6 +238,34 @@ pub fn remove(path: &Path) -> Result<bool, Error> {
     }
 }
 
+/// Removes a plain file; returns the bytes that it took on the disk, none if there was no such file.
+///
+/// A link, folder or device of that name is not what the caller means, and stays.
+pub fn remove_plain(path: &Path) -> Result<Option<u64>, Error> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(remove(path)?.then(|| allocated(&metadata))),
+        Ok(_) => Ok(None),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(Error::io("look at", path, 0, err)),
+    }
+}
+
+/// Returns the bytes that a file or folder takes on the disk.
+pub fn allocated(metadata: &fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        metadata.blocks() * 512
+    }
+    #[cfg(not(unix))]
+    metadata.len()
+}
+
+/// Says whether a path leads to a folder itself, not to a link to one.
+pub fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
 /// Moves a file into a folder, out of the way; says whether it was there.
 #[expect(clippy::disallowed_methods, reason = "this is the room that renames")]
 pub fn set_aside(path: &Path, folder: &Path, name: &str) -> Result<bool, Error> {
