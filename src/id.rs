@@ -5,6 +5,7 @@
 use std::fmt;
 
 use sha2::Digest as _;
+use thiserror::Error;
 
 /// SHA-256 of some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +23,50 @@ pub struct NodeId(pub Digest);
 /// What came out: the digest of the canonical uncompressed CBOR of a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BlobId(pub Digest);
+
+/// A text that is no id.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("`{text}` is no id: {}", self.reason())]
+pub struct BadId {
+    /// The text, or how it begins.
+    text: String,
+    /// How many characters it has.
+    len: usize,
+}
+
+impl BadId {
+    fn of(text: &str) -> Self {
+        let len = text.chars().count();
+        let mut shown: String = text.chars().take(70).collect();
+        if len > 70 {
+            shown.push('…');
+        }
+        Self { text: shown, len }
+    }
+
+    fn reason(&self) -> String {
+        match self.len {
+            64 => "not all of its characters are among 0-9 and a-f".to_owned(),
+            len => format!("{len} characters, where 64 hex digits are wanted"),
+        }
+    }
+}
+
+impl TryFrom<&str> for BlobId {
+    type Error = BadId;
+
+    fn try_from(text: &str) -> Result<Self, BadId> {
+        Digest::parse(text).map(Self).ok_or_else(|| BadId::of(text))
+    }
+}
+
+impl TryFrom<&str> for NodeId {
+    type Error = BadId;
+
+    fn try_from(text: &str) -> Result<Self, BadId> {
+        Digest::parse(text).map(Self).ok_or_else(|| BadId::of(text))
+    }
+}
 
 /// Sums up bytes that arrive in pieces.
 #[derive(Clone, Default)]

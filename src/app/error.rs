@@ -110,6 +110,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns how many bytes found no room in the store, when a full disk is the reason.
+    pub fn needed(&self) -> Option<u64> {
+        match self {
+            Self::Store(error) | Self::Gc(gc::error::Error::Store(error)) => error.needed(),
+            Self::Run(exec::error::Error::Store(error)) => error.needed(),
+            _ => None,
+        }
+    }
+
     /// Says whose it is.
     pub fn whose(&self) -> Whose {
         match self {

@@ -70,6 +70,18 @@ pub fn show_size(bytes: u64) -> String {
     format!("{value:.digits$} {}", units[at])
 }
 
+/// Returns a size that is at most this one, has two digits at most, and reads back: `2.9GB`.
+pub fn round_size(bytes: u64) -> String {
+    let digits = bytes.max(1).ilog10();
+    let unit = 10u64.pow(digits.saturating_sub(1));
+    let bytes = bytes.max(1) / unit * unit;
+    let (letter, power) = [("B", 0), ("kB", 3), ("MB", 6), ("GB", 9), ("TB", 12)]
+        .into_iter()
+        .rfind(|(_, power)| digits >= *power)
+        .expect("every number has as many digits as a byte");
+    format!("{}{letter}", bytes as f64 / 10f64.powi(power as i32))
+}
+
 /// Returns a length of time in the largest unit of which it has one at least.
 pub fn show_span(seconds: u64) -> String {
     for (unit, name) in [(86_400, "d"), (3600, "h"), (60, "min")] {
@@ -97,6 +109,17 @@ mod tests {
         assert_eq!(threads("0"), None);
         assert_eq!(threads(" 8"), Some(8));
         assert_eq!(size("2 parsec"), None);
+    }
+
+    #[test]
+    fn a_round_size_reads_back_and_is_not_more() {
+        let shown: Vec<String> =
+            [0, 7, 85, 999, 1000, 12_345, 2_987_654_321].map(round_size).into();
+        assert_eq!(shown, ["1B", "7B", "85B", "990B", "1kB", "12kB", "2.9GB"]);
+        for bytes in (0..60).map(|power| 3u64.pow(power % 38)) {
+            let read = size(&round_size(bytes)).unwrap();
+            assert!(read <= bytes && read >= bytes / 10 * 9, "{bytes} {read}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::app::config::Config;
 use crate::app::context::{self, Access, Context};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
+use crate::app::quantity::{round_size, size};
 use crate::app::run::Answer;
 use crate::canon;
 use crate::exec::event::Outcome;
@@ -231,9 +232,29 @@ pub fn status(environment: &Environment, config: &Config) -> Result<Status, Erro
         limit,
         own: usage.writers.iter().filter(|writer| own.contains(writer)).count(),
         pins: store.pins()?.iter().filter(|standing| standing.pin.on).count(),
-        would_free: sweep::would_free(&store, &limits, now_ms)?,
+        would_free: sweep::would_free(&store, &usage, &limits, now_ms)?,
         is_network: store.layout().network().exists(),
         usage,
+    })
+}
+
+/// What would make room: a limit for the store, as `--max-size` takes it, and the bytes that it frees.
+///
+/// None when no limit frees `needed` bytes, or nothing is known: this is asked when the disk is full.
+pub fn room(environment: &Environment, config: &Config, needed: u64) -> Option<(String, u64)> {
+    let store = open(environment, config).ok()?;
+    let now_ms = now_ms();
+    let usage = Usage::of(&store, now_ms).ok()?;
+    let enough = needed.max(1);
+    // What is freed is somewhat more than asked for, and a limit that can be read aloud.
+    let limits = [usage.bytes().saturating_sub(needed.max(usage.bytes() / 4)), 1];
+    limits.into_iter().find_map(|bytes| {
+        let text = round_size(bytes);
+        let bytes = size(&text);
+        let freed =
+            sweep::would_free(&store, &usage, &Limits { bytes, ..Limits::default() }, now_ms);
+        let (_, freed) = freed.ok()?;
+        (freed >= enough).then_some((text, freed))
     })
 }
 

@@ -7,6 +7,8 @@ use clap::error::ErrorKind;
 
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
+use crate::app::quantity::show_size;
+use crate::app::upkeep;
 use crate::cli::args::{Cli, Command, Common, IndexAction};
 use crate::cli::command;
 use crate::cli::exit;
@@ -31,8 +33,8 @@ pub fn main() -> ExitCode {
     let common = common(&cli.command);
     let voice = Voice::of(common, &environment);
     let done = match &cli.command {
-        Command::Run(args) => command::run::run(args, environment, voice),
-        Command::Demo(args) => command::demo::run(args, environment, voice),
+        Command::Run(args) => command::run::run(args, environment.clone(), voice),
+        Command::Demo(args) => command::demo::run(args, environment.clone(), voice),
         Command::Init(args) => command::init::run(args, &environment, voice),
         Command::Status(args) => command::status::run(args, &environment),
         Command::Gc(args) => command::gc::run(args, &environment, voice),
@@ -55,6 +57,13 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             voice.error(&error);
+            if let Some(needed) = error.needed()
+                && let Ok(config) = common.settings(&environment)
+                && let Some((limit, freed)) = upkeep::room(&environment, &config, needed)
+            {
+                let freed = show_size(freed);
+                voice.help(&format!("`vox gc --max-size {limit}` would free {freed}"));
+            }
             match signal::came() {
                 Some(signal) if error.whose() == Whose::Stopped => ExitCode::from(128 + signal),
                 _ => exit::exit(error.whose()),

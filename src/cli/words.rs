@@ -48,6 +48,11 @@ impl Voice {
         out::say(&format!("{}: {}", self.red("error"), chain(error)));
     }
 
+    /// Says what to do next.
+    pub fn help(self, text: &str) {
+        out::say(&format!("help: {text}"));
+    }
+
     /// Says diagnostics: errors always, warnings unless quiet, notes when asked for more.
     pub fn diagnostics(self, diagnostics: &[Diagnostic], sources: &[Source]) {
         for diagnostic in diagnostics {

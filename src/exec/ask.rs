@@ -111,7 +111,10 @@ impl Run<'_> {
             if let Some(answer) = self.context.shelf.same(key)?
                 && !(answer.result.is_err() && self.options.retry_failed)
             {
-                self.record_cut(node, &answer, self.names(node, names))?;
+                // A receipt that names what is gone would not be stored; who computes it again leaves one.
+                if answer.here {
+                    self.record_cut(node, &answer, self.names(node, names))?;
+                }
                 self.know(node, Box::new(answer));
                 return Ok(());
             }

@@ -32,6 +32,8 @@ pub struct Answer {
     pub result: Result<receipt::Output, Refusal>,
     /// What it took, in microseconds.
     pub us: u64,
+    /// Whether the value can be had.
+    pub here: bool,
 }
 
 /// Whose turn it is to compute a node.

@@ -179,7 +179,7 @@ fn answer(found: Found) -> Option<Answer> {
             Err(Refusal { code: Code::parse(&code)?, args })
         }
     };
-    Some(Answer { result, us: found.us })
+    Some(Answer { result, us: found.us, here: found.here })
 }
 
 /// A blob as the codec reads it. One whose bytes turn out to be bad is put aside.

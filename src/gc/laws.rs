@@ -53,7 +53,7 @@ fn it_goes_down_to_ninety_percent_and_agrees_with_the_disk() {
     assert!(usage.bytes().abs_diff(whole) * 50 <= whole, "{} of {whole}", usage.bytes());
     let limit = usage.bytes() - 100_000;
     let limits = Limits { bytes: Some(limit), ..Limits::default() };
-    assert!(would_free(&store, &limits, LATER_MS).unwrap().1 > 100_000);
+    assert!(would_free(&store, &usage, &limits, LATER_MS).unwrap().1 > 100_000);
     let report = sweep(&store, &Options { limits, ..everything() });
     let left = report.after.bytes();
     assert!(left <= policy::low_water(limit), "{left} of {limit}");
@@ -61,7 +61,7 @@ fn it_goes_down_to_ninety_percent_and_agrees_with_the_disk() {
     assert!(left + largest > policy::low_water(limit), "no more than needed");
     let whole = disk_usage(&store);
     assert!(left.abs_diff(whole) * 50 <= whole, "{left} of {whole}");
-    assert_eq!(would_free(&store, &limits, LATER_MS).unwrap(), (0, 0));
+    assert_eq!(would_free(&store, &report.after, &limits, LATER_MS).unwrap(), (0, 0));
     let files = Limits { files: Some(40), ..Limits::default() };
     let report = sweep(&store, &Options { limits: files, ..everything() });
     assert_eq!(report.after.objects.objects + report.after.segments, 36);

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rayon::prelude::*;
+
 use crate::gc::census::{Census, census};
 use crate::gc::error::{Error, lock_error};
 use crate::gc::policy::{self, Candidate, Limits, Why};
@@ -168,9 +170,13 @@ pub fn collect(store: &Store, objects: &dyn Sweep, options: &Options) -> Result<
     Ok(report)
 }
 
-/// Decides without removing or counting; returns objects and bytes that would go.
-pub fn would_free(store: &Store, limits: &Limits, now_ms: u64) -> Result<(u64, u64), Error> {
-    let usage = Usage::of(store, now_ms)?;
+/// Decides without removing or counting; returns objects and bytes that would go of what there is.
+pub fn would_free(
+    store: &Store,
+    usage: &Usage,
+    limits: &Limits,
+    now_ms: u64,
+) -> Result<(u64, u64), Error> {
     let is_below = |limit: Option<u64>, is: u64| limit.is_none_or(|limit| is <= limit);
     let files = usage.objects.objects + usage.segments;
     let is_small = is_below(limits.bytes, usage.bytes()) && is_below(limits.files, files);
@@ -235,19 +241,23 @@ impl Going<'_> {
         let rows = self.store.ask(|index| index.objects_among(&ids))?;
         let rows: HashMap<BlobId, ObjectRow> = rows.into_iter().map(|row| (row.id, row)).collect();
         let now = options.now_ms / 1000;
-        let mut gone = Vec::with_capacity(batch.len());
-        let mut lost = Vec::with_capacity(batch.len());
-        for one in batch {
+        let may_go = |one: &&Removed| {
             let is_used = |row: &ObjectRow| now.saturating_sub(row.used) < one.age_s;
-            if self.kept.contains_key(&one.id) || rows.get(&one.id).is_some_and(is_used) {
-                continue;
-            }
-            lost.push(one.id);
-            if let Some(bytes) = self.objects.remove(one.id)? {
-                gone.push(Removed { bytes, ..one.clone() });
-            }
-        }
+            !self.kept.contains_key(&one.id) && !rows.get(&one.id).is_some_and(is_used)
+        };
+        let going: Vec<&Removed> = batch.iter().filter(may_go).collect();
+        let mut lost: Vec<BlobId> = going.iter().map(|one| one.id).collect();
         lost.sort_unstable();
+        // Beside each other: the folders differ, and the system works at each alone.
+        let objects = self.objects;
+        let gone = going
+            .into_par_iter()
+            .map(|one| {
+                let bytes = objects.remove(one.id)?;
+                Ok(bytes.map(|bytes| Removed { bytes, ..one.clone() }))
+            })
+            .collect::<Result<Vec<_>, crate::store::object::error::Error>>()?;
+        let gone: Vec<Removed> = gone.into_iter().flatten().collect();
         // A row without a file costs a miss; so the file first, and the next census finds the rest.
         let change = Change { lost, ..Change::default() };
         self.store.ask(|index| index.apply(&change))?;

@@ -26,7 +26,7 @@ const LINGER: Duration = Duration::from_millis(2);
 const MANY: usize = 1024;
 const MUCH: usize = 1 << 18;
 /// So many bytes may wait; whoever brings more waits too.
-const QUEUE: usize = 256 << 20;
+pub(in crate::store) const QUEUE: usize = 256 << 20;
 
 /// The writer of a run; dropped, it stores what it was given and ends.
 pub struct Writer {
@@ -47,6 +47,11 @@ struct Shared {
 struct Queue {
     entries: VecDeque<Entry>,
     bytes: usize,
+    /// How many bytes may wait.
+    limit: usize,
+    /// How many entries were handed over, and what became of how many is decided.
+    handed: u64,
+    done: u64,
     /// Seal as soon as the queue is empty.
     idle: bool,
     closed: bool,
@@ -63,10 +68,20 @@ impl Queue {
 impl Store {
     /// Begins a writer; what becomes of entries is told to `events`.
     pub fn writer(self: &Arc<Self>, events: Option<Sender<Event>>) -> Result<Writer, Error> {
+        self.writer_of(events, QUEUE)
+    }
+
+    /// Begins a writer for which so many bytes may wait.
+    pub(in crate::store) fn writer_of(
+        self: &Arc<Self>,
+        events: Option<Sender<Event>>,
+        limit: usize,
+    ) -> Result<Writer, Error> {
         if self.read_only {
             return Err(Error::ReadOnly { path: self.layout.root().to_owned() });
         }
         let shared = Arc::new(Shared::default());
+        guard(&shared.queue).limit = limit;
         let sealer = Sealer::new(self.clone(), events);
         let thread = {
             let shared = shared.clone();
@@ -89,7 +104,7 @@ impl Writer {
     pub fn submit(&self, entry: Entry) -> Result<(), Error> {
         let weight = entry.weight();
         let mut queue = guard(&self.shared.queue);
-        while queue.bytes > 0 && queue.bytes + weight > QUEUE && !queue.ended {
+        while queue.bytes > 0 && queue.bytes + weight > queue.limit && !queue.ended {
             queue = self.shared.went.wait(queue).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
         if queue.ended {
@@ -98,6 +113,7 @@ impl Writer {
         let was_much = queue.is_much();
         let was_empty = queue.entries.is_empty();
         queue.bytes += weight;
+        queue.handed += 1;
         queue.entries.push_back(entry);
         queue.idle = false;
         if was_empty || (queue.is_much() && !was_much) {
@@ -110,6 +126,26 @@ impl Writer {
     pub fn idle(&self) {
         guard(&self.shared.queue).idle = true;
         self.shared.came.notify_one();
+    }
+
+    /// Waits until what became of all that was handed over is decided, and was told as events.
+    pub fn flush(&self) -> Result<(), Error> {
+        let mut queue = guard(&self.shared.queue);
+        let handed = queue.handed;
+        while queue.done < handed && !queue.ended {
+            // Whoever hands over more meanwhile says that it is not idle.
+            queue.idle = true;
+            self.shared.came.notify_one();
+            let waited = self.shared.went.wait_timeout(queue, LOOK);
+            queue = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+        if queue.done < handed { Err(Error::Ended) } else { Ok(()) }
+    }
+
+    /// Returns how many entries are on their way, and how many bytes wait to be taken.
+    pub fn queued(&self) -> (u64, u64) {
+        let queue = guard(&self.shared.queue);
+        (queue.handed - queue.done, queue.bytes as u64)
     }
 
     /// Stores everything that was handed over, and says what became of it.
@@ -150,6 +186,11 @@ impl Drop for End<'_> {
 /// Gathers and seals until the writer is closed and nothing is left.
 fn work(shared: &Shared, mut sealer: Sealer) -> Summary {
     let mut deadline: Option<Instant> = None;
+    let mut count = 0;
+    let done = |count: u64| {
+        guard(&shared.queue).done = count;
+        shared.went.notify_all();
+    };
     loop {
         let mut queue = guard(&shared.queue);
         if queue.entries.is_empty() && !queue.closed && !(queue.idle && deadline.is_some()) {
@@ -176,9 +217,11 @@ fn work(shared: &Shared, mut sealer: Sealer) -> Summary {
         for (at, entry) in entries.into_iter().enumerate() {
             taken += entry.weight();
             sealer.take(entry);
+            count += 1;
             deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
             if sealer.bytes() >= FULL {
                 sealer.seal();
+                done(count);
                 deadline = None;
             }
             if taken >= MUCH || at + 1 == left {
@@ -192,6 +235,7 @@ fn work(shared: &Shared, mut sealer: Sealer) -> Summary {
         let more = !guard(&shared.queue).entries.is_empty();
         if is_late || sealer.is_wanted() || ((idle || closed) && !more) {
             sealer.seal();
+            done(count);
             deadline = None;
         }
         if closed && !more && guard(&shared.queue).entries.is_empty() {

@@ -82,7 +82,16 @@ impl Error {
         match self {
             Self::Object(ObjectError::Full { needed, .. })
             | Self::Log(LogError::Object(ObjectError::Full { needed, .. })) => Some(*needed),
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Some(0),
+            Self::Index(IndexError::Sql { source, .. })
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) =>
+            {
+                Some(0)
+            }
+            Self::Io { source, .. } | Self::Index(IndexError::Io { source, .. })
+                if source.kind() == io::ErrorKind::StorageFull =>
+            {
+                Some(0)
+            }
             _ => None,
         }
     }

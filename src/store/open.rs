@@ -5,17 +5,16 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
 use crate::id::{BlobId, Digest, NodeId};
 use crate::store::claim::{self, Claim, Claims, Holder, Try};
 use crate::store::error::{Error, io_error};
 use crate::store::index::ask::{Change, Index, Spot};
+use crate::store::index::connect::Journal;
 use crate::store::index::error::Error as IndexError;
 use crate::store::index::fill::{self, Listed};
 use crate::store::index::scan::Scan;
 use crate::store::index::segments::{At, Error as ReadError, Segments};
-use crate::store::index::sqlite::{Journal, Sqlite};
+use crate::store::index::sqlite::Sqlite;
 use crate::store::lock::Lock;
 use crate::store::lookup::{Answer, Found};
 use crate::store::memo::{self, now_ns};
@@ -28,6 +27,7 @@ use crate::store::object::share;
 use crate::store::object::tree::Tree;
 use crate::store::place::{self, Environment, Place};
 use crate::store::runs::Live;
+use crate::store::settings::{Settings, is_writable, settings};
 use crate::store::writer::{self, Floor, Identity};
 
 /// The tag of folders that backup programs leave out.
@@ -113,13 +113,6 @@ pub(in crate::store) enum Kind {
     Memory(Mutex<Floor>),
 }
 
-#[derive(Serialize, Deserialize)]
-struct Settings {
-    format: u64,
-    hash: String,
-    id: String,
-}
-
 impl Store {
     /// Opens the store at a place; makes it when nothing is there, adopts a folder with `objects/`.
     pub fn open(place: &Place, options: &Options) -> Result<Arc<Self>, Error> {
@@ -182,11 +175,15 @@ impl Store {
 
     /// Makes a store that is gone with the process: for tests, and for runs that keep nothing.
     pub fn memory() -> Result<Arc<Self>, Error> {
+        Self::memory_of(Arc::default())
+    }
+
+    pub(in crate::store) fn memory_of(objects: Arc<Memory>) -> Result<Arc<Self>, Error> {
         let identity = Identity { machine: String::new(), root: String::new(), inode: 0 };
         let floor = Floor::mint(None, identity)?;
         Ok(Arc::new(Self {
             layout: Layout::new(Path::new("")),
-            objects: Arc::new(Memory::default()),
+            objects,
             index: Arc::new(Scan::new()),
             segments: Segments::held(),
             read_only: false,
@@ -207,6 +204,11 @@ impl Store {
     /// Says whether nothing can be written.
     pub fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Says whether there are no files.
+    pub(in crate::store) fn is_memory(&self) -> bool {
+        matches!(self.kind, Kind::Memory(_))
     }
 
     /// Returns the objects.
@@ -415,37 +417,6 @@ fn settle(layout: &Layout, place: &Place, read_only: bool) -> Result<(String, bo
     disk::replace(&layout.settings(), text.as_bytes())?;
     drop(lock);
     Ok((id, false))
-}
-
-fn settings(path: &Path) -> Result<Option<Settings>, Error> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io_error("read", path)(error)),
-    };
-    // The version decides first: a later one may have other keys.
-    let table: toml::Table = toml::from_str(&text)
-        .map_err(|error| Error::Settings { path: path.to_owned(), reason: error.to_string() })?;
-    let found = |key: &str| table.get(key).map_or("none".to_owned(), ToString::to_string);
-    if table.get("format").and_then(toml::Value::as_integer) != Some(1) {
-        return Err(Error::Version { path: path.to_owned(), found: found("format") });
-    }
-    if table.get("hash").and_then(toml::Value::as_str) != Some("sha256") {
-        let found = format!("1 with hash {}", found("hash"));
-        return Err(Error::Version { path: path.to_owned(), found });
-    }
-    let id = table.get("id").and_then(toml::Value::as_str).unwrap_or("none").to_owned();
-    Ok(Some(Settings { format: 1, hash: "sha256".to_owned(), id }))
-}
-
-/// Says whether this process may write the store.
-fn is_writable(layout: &Layout) -> bool {
-    let may = |path: &Path| {
-        rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
-    };
-    let local = layout.local();
-    let there = if local.exists() { local } else { layout.root() };
-    may(there) && (!layout.objects().exists() || may(&layout.objects()))
 }
 
 pub(in crate::store) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

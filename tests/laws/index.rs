@@ -10,8 +10,9 @@ use vox::store::index::ask::{
     Change, Folder, Index, MemoRow, ObjectRow, Rows, RunRow, SegmentId, SegmentRow, Spot, Stamp,
     Table,
 };
+use vox::store::index::connect::Journal;
 use vox::store::index::scan::Scan;
-use vox::store::index::sqlite::{Journal, Sqlite};
+use vox::store::index::sqlite::Sqlite;
 use vox::store::object::layout::{SegmentName, WriterId};
 use vox::store::object::proof::Proof;
 

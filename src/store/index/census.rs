@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use crate::id::BlobId;
 use crate::store::index::ask::{ObjectRow, SegmentId, Tally};
 use crate::store::index::column::object_row;
+use crate::store::index::schema;
 
 /// Returns the rows of some objects, in one transaction: each of its own costs as much as the question.
 pub(super) fn among(connection: &Connection, ids: &[BlobId]) -> rusqlite::Result<Vec<ObjectRow>> {
@@ -26,20 +27,23 @@ pub(super) fn among(connection: &Connection, ids: &[BlobId]) -> rusqlite::Result
     Ok(rows)
 }
 
-/// Sums up all objects inside the database: their rows never leave it.
+/// Returns what all objects take: the running total, or for other blocks than its own all rows.
 pub(super) fn tally(connection: &Connection, block: u64, now_ms: u64) -> rusqlite::Result<Tally> {
     let block = block.max(1) as i64;
-    let all = connection
-        .prepare_cached("select count(*), coalesce(sum((size + ?1 - 1) / ?1), 0) from object")?
-        .query_row([block], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    let all = if block == schema::BLOCK as i64 {
+        connection.prepare_cached("select objects, blocks from total")?.query_row([], pair)?
+    } else {
+        connection
+            .prepare_cached("select count(*), coalesce(sum((size + ?1 - 1) / ?1), 0) from object")?
+            .query_row([block], pair)?
+    };
     let expired = connection
         .prepare_cached(
             "select count(*), coalesce(sum((size + ?1 - 1) / ?1), 0) from object
-             where until > 0 and until < ?2",
+             where until > 0 and until < 9223372036854775807 and until < ?2",
         )?
-        .query_row([block, now_ms as i64], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        })?;
+        .query_row([block, now_ms as i64], pair)?;
     Ok(Tally {
         objects: all.0 as u64,
         bytes: (all.1 * block) as u64,

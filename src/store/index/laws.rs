@@ -50,6 +50,32 @@ fn what_is_told_is_answered(index: &dyn Index) {
     assert_eq!(index.segments().unwrap().len(), 2);
 }
 
+fn the_sum_is_that_of_the_rows(index: &dyn Index) {
+    let mut state = 7u64;
+    let mut next = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state >> 33
+    };
+    for _ in 0..30 {
+        let mut change = Change::default();
+        for _ in 0..20 {
+            let id = BlobId(Digest::of(&[(next() % 50) as u8]));
+            let proof = Proof { size: next() % 20_000, ..proof(next() % 3) };
+            let until_ms = [0, 1000, 5000, u64::MAX >> 1][next() as usize % 4];
+            if next() % 3 == 0 {
+                change.lost.push(id);
+            }
+            change.objects.push(ObjectRow { id, proof, used: 0, uses: 1, cost_us: 1, until_ms });
+        }
+        apply(index, change);
+        for block in [1, 4096, 10_000] {
+            let mut sum = Tally::default();
+            index.objects(&mut |row| sum.add(&row, block, 3000)).unwrap();
+            assert_eq!(index.tally(block, 3000).unwrap(), sum);
+        }
+    }
+}
+
 fn many_rows_are_all_found(index: &dyn Index) {
     let key = |at: u64| Digest::of(&at.to_le_bytes()).prefix();
     let each = 30_000;
@@ -172,7 +198,8 @@ macro_rules! keeps_the_laws {
 keeps_the_laws!(
     sqlite,
     |path: &std::path::Path| {
-        use crate::store::index::sqlite::{Journal, Sqlite};
+        use crate::store::index::connect::Journal;
+        use crate::store::index::sqlite::Sqlite;
         Sqlite::open(path, Journal::Wal).unwrap()
     },
     [
@@ -183,6 +210,7 @@ keeps_the_laws!(
         rows_of_a_moved_segment_go_and_days_only_grow,
         uses_add_up_and_the_last_one_counts,
         folders_files_and_runs_are_remembered,
+        the_sum_is_that_of_the_rows,
     ]
 );
 keeps_the_laws!(
@@ -196,5 +224,6 @@ keeps_the_laws!(
         rows_of_a_moved_segment_go_and_days_only_grow,
         uses_add_up_and_the_last_one_counts,
         folders_files_and_runs_are_remembered,
+        the_sum_is_that_of_the_rows,
     ]
 );

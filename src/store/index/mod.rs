@@ -1,6 +1,6 @@
 //! The index: where the records of a node, a cut-off key or a small value are.
 //!
-//! Read in this order: [`ask`] (what may be asked), [`sqlite`] and [`scan`] (the two indexes),
+//! Read in this order: [`ask`] (what may be asked), [`sqlite`] and [`scan`] (the two indexes), [`connect`] (connections to the database),
 //! [`tell`] (a change becomes rows in the
 //! database), [`census`] (questions about all of them), [`column`](mod@column), [`schema`] (the tables), [`fill`] (segments become rows), [`segments`] (records at their places),
 //! [`error`].
@@ -11,6 +11,7 @@
 pub mod ask;
 pub mod census;
 pub mod column;
+pub mod connect;
 pub mod error;
 pub mod fill;
 #[cfg(test)]

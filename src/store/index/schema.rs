@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 /// The version of the tables; an index of another one begins anew.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// Says in the file's header whose it is: "vox1".
 const APPLICATION: i64 = 0x766f_7831;
 
@@ -27,6 +27,9 @@ create table object (id blob primary key, inode integer not null, size integer n
     mtime integer not null, ctime integer not null,
     used integer not null, uses integer not null, cost integer not null,
     until integer not null) without rowid;
+create table total (objects integer not null, blocks integer not null);
+insert into total values (0, 0);
+create index expiring on object (until) where until > 0 and until < 9223372036854775807;
 create table walk (at integer not null);
 create table memo (path blob primary key, inode integer not null, size integer not null,
     mtime integer not null, ctime integer not null, digest blob not null) without rowid;
@@ -83,6 +86,7 @@ pub(super) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
         "segment",
         "folder",
         "object",
+        "total",
         "memo",
     ] {
         connection.query_row(&format!("select exists (select 1 from {table})"), [], |_| Ok(()))?;
@@ -119,11 +123,31 @@ pub(super) const NARROW: [(&str, &str); 3] = [
     ("small", "key, segment"),
 ];
 
+/// Files count in blocks of so many bytes in the running total.
+pub(super) const BLOCK: u64 = 4096;
+
+/// Triggers that keep `total`, in the very transactions that change its rows: adding up 100,000 rows
+/// took 60 ms, and `vox status` and the end of every run ask.
+fn totals() -> String {
+    let blocks = |row: &str| format!("(({row}.size + {}) / {BLOCK})", BLOCK - 1);
+    let (new, old) = (blocks("new"), blocks("old"));
+    format!(
+        "create trigger object_came after insert on object begin
+             update total set objects = objects + 1, blocks = blocks + {new}; end;
+         create trigger object_went after delete on object begin
+             update total set objects = objects - 1, blocks = blocks - {old}; end;
+         create trigger object_changed after update of size on object
+             when old.size <> new.size begin
+             update total set blocks = blocks + {new} - {old}; end;"
+    )
+}
+
 /// Makes the tables of a new database.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "begin immediate; {} {TABLES} pragma user_version = {VERSION};
+        "begin immediate; {} {TABLES} {} pragma user_version = {VERSION};
          pragma application_id = {APPLICATION}; commit;",
-        narrow()
+        narrow(),
+        totals()
     ))
 }
