@@ -1,11 +1,5 @@
-//! Milliseconds of looking after a store of 100,000 objects.
-//!
-//! `cargo bench --bench store`: a new store of 100,000 values of 5 kB below the system's temporary
-//! folder (`TMPDIR`); `status` from the index alone, deciding without removing, removing half of them,
-//! and counting all anew. Values and records are made with the store's own writer.
-
-#![allow(clippy::disallowed_methods, reason = "a bench asks where to write")]
-#![expect(clippy::print_stdout, reason = "a bench speaks to people")]
+//! Looking after a store of 100,000 objects of 5 kB: values and records are made with the store's own
+//! writer.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -23,36 +17,37 @@ use vox::store::object::tree::Tree as Objects;
 use vox::store::open::Store;
 use vox::store::place::Place;
 
+use crate::row;
+
 const OBJECTS: u64 = 100_000;
 const BYTES: usize = 5000;
 
-fn main() {
-    let folder = tempfile::Builder::new().prefix("vox-bench-").tempdir();
-    let folder = folder.expect("a temporary folder can be made");
+pub(crate) fn run() {
+    let folder = row::folder();
     let root = folder.path().join("store");
     let place = Place { root: root.clone(), is_cache: false };
     let store = Store::open(&place, &vox::store::open::Options::default()).expect("it opens");
-    let time = |name: &str, run: &mut dyn FnMut()| {
+    let time = |name: &str, limit: Option<f64>, run: &mut dyn FnMut()| {
         let start = Instant::now();
         run();
-        println!("{name:44} {:9.1} ms", start.elapsed().as_secs_f64() * 1e3);
+        row::show(name, start.elapsed().as_secs_f64() * 1e3, "ms", limit);
     };
-    time("100,000 objects written", &mut || {
+    time("100,000 objects written", None, &mut || {
         let writer = store.writer(None).expect("it can be written");
         (0..OBJECTS).for_each(|at| writer.submit(entry(at)).expect("the writer lives"));
         let summary = writer.finish().expect("the writer ends");
         assert_eq!(summary.stored, OBJECTS);
     });
     let now_ms = 4_000_000_000_000;
-    time("counted anew", &mut || {
+    time("counted anew", None, &mut || {
         census(&store, now_ms).expect("it can be read");
     });
     for _ in 0..5 {
-        time("usage, from the index", &mut || drop(Usage::of(&store, now_ms)));
+        time("usage, from the index", None, &mut || drop(Usage::of(&store, now_ms)));
     }
     let path = root.display().to_string();
     for _ in 0..5 {
-        time("`vox status`, whole process", &mut || vox(&["status", "--store", &path]));
+        time("`vox status`, whole process", Some(20.0), &mut || vox(&["status", "--store", &path]));
     }
     let bytes = Usage::of(&store, now_ms).expect("it can be read").bytes();
     // Half, after the 90 %.
@@ -60,14 +55,14 @@ fn main() {
     let options = Options { limits, now_ms, ..Options::default() };
     let objects = Objects::new(store.layout());
     let collect = |options: &Options| collect(&store, &objects, options).expect("it can be swept");
-    time("half decided, nothing removed", &mut || {
+    time("half decided, nothing removed", None, &mut || {
         let how = How { dry_run: true, alone: false };
         drop(collect(&Options { how, ..options.clone() }));
     });
     let mut count = 0;
-    time("half decided and removed", &mut || count = collect(&options).removed.len());
+    time("half decided and removed", Some(2000.0), &mut || count = collect(&options).removed.len());
     println!("{count} objects went");
-    time("compacted", &mut || {
+    time("compacted", None, &mut || {
         vox::gc::compact::compact(&store, How::default()).expect("it can be merged");
     });
 }
