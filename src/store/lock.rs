@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use crate::store::object::share;
+use crate::store::share;
 
 /// A lock; dropped, it is given back.
 #[must_use = "a dropped lock is given back"]

@@ -2,11 +2,12 @@
 //!
 //! Ground: [`object`] (values as files, named by their bytes), [`log`] (what was run, on what, giving
 //! what: receipts, records, segments), [`index`] (where to find what the log says), [`lock`],
-//! [`fault`] (counts the steps that reach the disk). Above them: [`place`] (where a store is),
-//! [`settings`] (what says so), [`open`] (the handle), [`writer`] (who writes), [`lookup`] (node to receipt to bytes), [`pins`] (what people keep), [`claim`]
-//! (whose turn it is), [`entry`], [`commit`], [`item`] and [`seal`] (results on their way to the disk), [`memo`] (files
-//! outside), [`runs`] (what is going on), [`verify`] (everything checked again), [`watch`] (what others
-//! bring meanwhile), [`error`]. For programs that use vox as a crate: [`library`].
+//! [`share`] (folders of a group), [`fault`] (counts the steps that reach the disk). Above them:
+//! [`place`] (where a store is), [`settings`] (what says so), [`open`] (the handle), [`writer`] (who
+//! writes), [`lookup`] (node to receipt to bytes), [`pins`] (what people keep), [`claim`] (whose turn
+//! it is), [`entry`], [`commit`], [`item`] and [`seal`] (results on their way to the disk), [`memo`]
+//! (files outside), [`runs`] (what is going on), [`verify`] (everything checked again), [`watch`]
+//! (what others bring meanwhile), [`error`]. For programs that use vox as a crate: [`library`].
 //!
 //! Imports `id`, `canon` and `pool`. The store never looks into a value. The order of writing is
 //! object, record, row, acknowledgement: a crash between two of them leaves garbage, never a lie.
@@ -30,6 +31,7 @@ pub mod place;
 pub mod runs;
 pub mod seal;
 pub mod settings;
+pub mod share;
 pub mod verify;
 pub mod watch;
 pub mod writer;
