@@ -88,7 +88,7 @@ impl Sqlite {
                 replace(path)?;
                 connect(path, journal)?
             }
-            Err(Error::Sql { source, .. }) if is_broken(&source) => {
+            Err(Error::Sql { source, .. }) if is_unusable(path, &source) => {
                 replace(path)?;
                 connect(path, journal)?
             }
@@ -147,7 +147,7 @@ impl Sqlite {
     /// Sorts what `SQLite` said: a broken file is replaced at once and reported as lost.
     fn judge(&self, source: rusqlite::Error) -> Error {
         let path = self.path.clone();
-        if !is_broken(&source) {
+        if !is_broken(&path, &source) {
             return Error::Sql { path, source };
         }
         match self.renew(Renew::Replace) {
@@ -502,18 +502,43 @@ fn inode(path: &Path) -> Option<u64> {
 }
 
 /// Says whether the file itself is at fault, so that a new one helps.
-fn is_broken(error: &rusqlite::Error) -> bool {
+fn is_broken(path: &Path, error: &rusqlite::Error) -> bool {
     match error {
+        // A header that forbids writing, in a file that this process may write.
+        rusqlite::Error::SqliteFailure(failure, _) if failure.code == ErrorCode::ReadOnly => {
+            rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
+        }
         rusqlite::Error::SqliteFailure(failure, message) => {
-            matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-                || message.as_deref().is_some_and(|message| {
-                    message.starts_with("no such table") || message.starts_with("no such column")
-                })
+            // Rows that break the tables' own rules were written by nobody.
+            matches!(
+                failure.code,
+                ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+            ) || message.as_deref().is_some_and(|message| {
+                message.starts_with("no such table") || message.starts_with("no such column")
+            })
         }
         rusqlite::Error::InvalidColumnType(..)
         | rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..) => true,
         _ => false,
+    }
+}
+
+/// Says whether a file that cannot be opened as a database is at fault: nothing else explains it.
+fn is_unusable(path: &Path, error: &rusqlite::Error) -> bool {
+    let rusqlite::Error::SqliteFailure(failure, _) = error else { return true };
+    match failure.code {
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::DiskFull
+        | ErrorCode::OutOfMemory
+        | ErrorCode::PermissionDenied
+        | ErrorCode::CannotOpen => false,
+        ErrorCode::ReadOnly => is_broken(path, error),
+        _ => true,
     }
 }
 
