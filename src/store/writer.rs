@@ -68,8 +68,14 @@ struct Written {
 impl Written {
     fn summed(&self) -> String {
         let Self { writer, replaced, machine, root, inode, seq, head, segment, sum: _ } = self;
-        let text =
-            format!("{writer:?}{replaced:?}{machine:?}{root:?}{inode}/{seq}{head:?}{segment:?}");
+        let (replaced, seq) = (replaced.join(","), seq.to_string());
+        let segment = segment.as_deref().unwrap_or_default();
+        let mut text = String::new();
+        let fields: [&str; 8] = [writer, &replaced, machine, root, inode, &seq, head, segment];
+        for field in fields {
+            text.push_str(field);
+            text.push('\n');
+        }
         Digest::of(text.as_bytes()).hex()
     }
 }

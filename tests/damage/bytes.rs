@@ -253,7 +253,7 @@ fn a_damaged_index_costs_time_and_no_answer() {
         restore(&good[..len]);
         holds(what);
     }
-    for version in [0, 2, 1000] {
+    for version in [0, 1, 1000] {
         restore(&good);
         let connection = rusqlite::Connection::open(&path).unwrap();
         connection.execute_batch(&format!("pragma user_version = {version}")).unwrap();

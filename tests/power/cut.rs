@@ -1,14 +1,14 @@
 //! A cut behind each effect, and what is left.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::TempDir;
 use vox::id::Digest;
 
-use crate::disk::{self, Disk, Left};
+use crate::disk::{self, Disk, Found, Left};
 use crate::record::{self, Step};
 use crate::work;
 
@@ -44,7 +44,7 @@ fn cuts(folder: &Path, steps: &[Step], from: usize) -> (Option<Wrong>, usize) {
     let there = folder.join("there");
     let mut disk = Disk::new();
     let mut told = Vec::new();
-    let mut seen: HashSet<(BTreeMap<PathBuf, Option<Vec<u8>>>, usize, Index)> = HashSet::new();
+    let mut seen: HashSet<(Found, usize, Index)> = HashSet::new();
     for (at, step) in steps.iter().enumerate() {
         disk.take(&there, step);
         if let Step::Told(id) = step {
@@ -76,7 +76,7 @@ fn cuts(folder: &Path, steps: &[Step], from: usize) -> (Option<Wrong>, usize) {
 
 fn look(
     folder: &Path,
-    found: &BTreeMap<PathBuf, Option<Vec<u8>>>,
+    found: &Found,
     index: Index,
     told: &[Digest],
     whole: bool,

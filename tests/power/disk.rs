@@ -5,7 +5,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
 use std::fs;
 use std::hash::{Hash as _, Hasher as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::record::Step;
 
@@ -23,6 +23,9 @@ pub(crate) enum Left {
 }
 
 type Id = usize;
+
+/// Folders, and files with their bytes.
+pub(crate) type Found = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
 #[derive(Clone, Debug)]
 enum Inode {
@@ -98,7 +101,7 @@ impl Disk {
     fn find(&mut self, root: &Path, path: &Path) -> Option<Id> {
         let below = path.strip_prefix(root).expect("an effect below the folder that was there");
         let mut id = 0;
-        for name in below.iter() {
+        for name in below {
             id = *self.entries(id).get(name)?;
         }
         Some(id)
@@ -137,19 +140,13 @@ impl Disk {
     }
 
     /// Returns what is found after a cut: below the first folder, each file with its bytes.
-    pub(crate) fn cut(&self, left: Left) -> BTreeMap<std::path::PathBuf, Option<Vec<u8>>> {
+    pub(crate) fn cut(&self, left: Left) -> Found {
         let mut found = BTreeMap::new();
         self.found(0, Path::new(""), left, &mut found);
         found
     }
 
-    fn found(
-        &self,
-        id: Id,
-        at: &Path,
-        left: Left,
-        found: &mut BTreeMap<std::path::PathBuf, Option<Vec<u8>>>,
-    ) {
+    fn found(&self, id: Id, at: &Path, left: Left, found: &mut Found) {
         match &self.inodes[id] {
             Inode::File { now, synced } => {
                 let torn = || {
@@ -190,7 +187,7 @@ impl Disk {
 }
 
 /// Writes down what a cut left.
-pub(crate) fn write(to: &Path, found: &BTreeMap<std::path::PathBuf, Option<Vec<u8>>>) {
+pub(crate) fn write(to: &Path, found: &Found) {
     for (path, bytes) in found {
         match bytes {
             None => fs::create_dir_all(to.join(path)).unwrap(),

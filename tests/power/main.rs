@@ -6,6 +6,7 @@
 //! too little must fail there. [`trace`] compares the record with what the system itself saw.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+#![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod cut;
 mod disk;

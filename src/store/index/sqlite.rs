@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::id::{BlobId, NodeId};
 use crate::store::index::ask::{
     Change, Folder, Index, MemoRow, ObjectRow, RunRow, SegmentId, SegmentRow, Spot, Stamp, Table,
     Tally,
 };
+use crate::store::index::blame::{is_broken, is_busy, is_unusable};
 use crate::store::index::census;
 use crate::store::index::column::{digest, object_row, proof, segment_row, spot, writer};
 use crate::store::index::error::Error;
@@ -499,53 +500,6 @@ fn lock(path: &Path, how: impl FnOnce(&Path) -> std::io::Result<Lock>) -> Result
 
 fn inode(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|metadata| metadata.ino())
-}
-
-/// Says whether the file itself is at fault, so that a new one helps.
-fn is_broken(path: &Path, error: &rusqlite::Error) -> bool {
-    match error {
-        // A header that forbids writing, in a file that this process may write.
-        rusqlite::Error::SqliteFailure(failure, _) if failure.code == ErrorCode::ReadOnly => {
-            rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
-        }
-        rusqlite::Error::SqliteFailure(failure, message) => {
-            // Rows that break the tables' own rules were written by nobody.
-            matches!(
-                failure.code,
-                ErrorCode::DatabaseCorrupt
-                    | ErrorCode::NotADatabase
-                    | ErrorCode::ConstraintViolation
-                    | ErrorCode::TypeMismatch
-            ) || message.as_deref().is_some_and(|message| {
-                message.starts_with("no such table") || message.starts_with("no such column")
-            })
-        }
-        rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..) => true,
-        _ => false,
-    }
-}
-
-/// Says whether a file that cannot be opened as a database is at fault: nothing else explains it.
-fn is_unusable(path: &Path, error: &rusqlite::Error) -> bool {
-    let rusqlite::Error::SqliteFailure(failure, _) = error else { return true };
-    match failure.code {
-        ErrorCode::DatabaseBusy
-        | ErrorCode::DatabaseLocked
-        | ErrorCode::DiskFull
-        | ErrorCode::OutOfMemory
-        | ErrorCode::PermissionDenied
-        | ErrorCode::CannotOpen => false,
-        ErrorCode::ReadOnly => is_broken(path, error),
-        _ => true,
-    }
-}
-
-/// Says whether somebody else is at the file just now.
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::SqliteFailure(failure, _)
-        if matches!(failure.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn guard(mutex: &Mutex<Open>) -> MutexGuard<'_, Open> {
