@@ -143,6 +143,8 @@ fn form(store: &Store, id: BlobId) -> Result<Option<String>, Error> {
 pub fn rebuild(environment: &Environment, config: &Config) -> Result<(PathBuf, Duration), Error> {
     let begin = Instant::now();
     let index = {
+        // Reading makes no store.
+        context::open(environment, config, Access::Read)?;
         let store = context::open(environment, config, Access::Write)?;
         if store.is_read_only() {
             let path = store.layout().root().to_owned();

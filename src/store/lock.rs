@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::store::fault::{self, Effect};
-use crate::store::object::share;
+use crate::store::share;
 
 /// How often a lock file is looked for that others make and remove meanwhile.
 const TRIES: usize = 1000;

@@ -24,10 +24,10 @@ use crate::store::object::layout::{Layout, WriterId};
 use crate::store::object::memory::Memory;
 use crate::store::object::objects::Objects;
 use crate::store::object::proof::Proof;
-use crate::store::object::share;
 use crate::store::object::tree::Tree;
 use crate::store::place::{self, Environment, Place};
 use crate::store::runs::Live;
+use crate::store::share;
 use crate::store::writer::{self, Floor, Identity};
 
 /// The tag of folders that backup programs leave out.

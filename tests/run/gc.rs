@@ -204,6 +204,9 @@ fn a_collector_beside_runs_harms_nobody() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut rounds = 0;
+            while !desk.path(".vox/local/index.sqlite").exists() {
+                sleep(Duration::from_millis(1));
+            }
             while !done.load(Ordering::SeqCst) || rounds < 3 {
                 let more = ["--compact", "", "--compact --forget 0s"][rounds % 3];
                 desk.vox(&format!("gc --max-size 1 {more}")).ok();

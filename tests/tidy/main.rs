@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Inside the store too, from the ground up; the files beside the folders stand on top.
-const STORE: &[&str] = &["fault", "lock", "object", "log", "index"];
+const STORE: &[&str] = &["fault", "share", "lock", "object", "log", "index"];
 
 /// The files that may hold `unsafe`, each for the reason in its first lines.
 const UNSAFE: &[&str] = &[

@@ -21,7 +21,8 @@ use crate::store::fault::{self, Effect};
 use crate::store::object::error::Error;
 use crate::store::object::layout::TEMPORARY;
 use crate::store::object::proof::Proof;
-use crate::store::object::{share, system};
+use crate::store::object::system;
+use crate::store::share;
 
 /// Syncs that wait beside each other: 16 took 110 us each where one alone took 764.
 const AT_ONCE: usize = 16;
