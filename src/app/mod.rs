@@ -2,13 +2,15 @@
 //!
 //! Read [`context`] (the parts), [`run`] (one case) and [`cohort`] (many), then what they stand on:
 //! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`], [`quantity`]
-//! (sizes and times in words). [`init`] makes a store, [`upkeep`] looks after it. [`demo`] is a
+//! (sizes and times in words). [`init`] makes a store, [`upkeep`] looks after it, with [`origins`]
+//! (where values come from) and [`deep`] (receipts computed again). [`demo`] is a
 //! small cohort to try all this with. It may import every room below; it prints nothing.
 
 pub mod cases;
 pub mod cohort;
 pub mod config;
 pub mod context;
+pub mod deep;
 pub mod demo;
 pub mod environment;
 pub mod error;
@@ -16,6 +18,7 @@ pub mod files;
 pub mod fusions;
 pub mod init;
 pub mod listing;
+pub mod origins;
 pub mod outputs;
 pub mod quantity;
 pub mod run;

@@ -11,6 +11,7 @@ use crate::app::config::Config;
 use crate::app::context::{self, Access, Context};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
+use crate::app::origins::{Again, Origins};
 use crate::app::quantity::{round_size, size};
 use crate::app::run::Answer;
 use crate::canon;
@@ -22,22 +23,35 @@ use crate::gc::reach::Roots;
 use crate::gc::sweep::{self, How, Options, Pace};
 use crate::gc::usage::{self, Usage};
 use crate::gc::{census, error};
-use crate::id::{BlobId, Digest};
+use crate::id::{BlobId, Digest, NodeId};
+use crate::kernel::install;
 use crate::lower::suggest;
 use crate::plan::goal::Action;
 use crate::store;
 use crate::store::entry::{Entry, What};
 use crate::store::log::record::Target;
+use crate::store::lookup;
 use crate::store::object::tree::Tree;
 use crate::store::open::Store;
 use crate::store::pins::Standing;
 use crate::store::verify::Report;
 
+/// What the check of a store found.
+#[derive(Debug)]
+pub struct Verified {
+    /// Where the store is.
+    pub root: PathBuf,
+    /// What was found.
+    pub report: Report,
+    /// For each damaged object, in their order: how its value could be had again.
+    pub again: Vec<Vec<Again>>,
+}
+
 /// Checks every file of the store that the settings name.
-pub fn verify(environment: &Environment, config: &Config) -> Result<(PathBuf, Report), Error> {
+pub fn verify(environment: &Environment, config: &Config) -> Result<Verified, Error> {
     let store = context::open(environment, config, Access::Read)?;
     let mut report = store.verify()?;
-    let damaged: HashSet<BlobId> = report.damaged.iter().map(|(id, _)| *id).collect();
+    let mut damaged: HashSet<BlobId> = report.damaged.iter().map(|(id, _)| *id).collect();
     let mut ids = Vec::new();
     store.objects().walk(&mut |id, _| ids.push(id)).map_err(store::error::Error::from)?;
     for id in ids {
@@ -46,9 +60,71 @@ pub fn verify(environment: &Environment, config: &Config) -> Result<(PathBuf, Re
         {
             report.objects -= 1;
             report.damaged.push((id, reason));
+            damaged.insert(id);
         }
     }
-    Ok((store.layout().root().to_owned(), report))
+    let mut again = Vec::new();
+    if !damaged.is_empty() {
+        // The memo of input files is in the index, which is opened for this only.
+        let store = there(environment, config)?;
+        let origins = Origins::of(&store)?;
+        let registry = install::table();
+        for (id, _) in &report.damaged {
+            again.push(origins.again(&store, &registry, &damaged, *id)?);
+        }
+    }
+    Ok(Verified { root: store.layout().root().to_owned(), report, again })
+}
+
+/// Opens a store that is there already, with its index where that may be used.
+pub fn there(environment: &Environment, config: &Config) -> Result<Arc<Store>, Error> {
+    let place = context::find(environment, config)?;
+    if !environment.cwd.join(&place.root).exists() {
+        return Err(Error::NoStore { path: place.root });
+    }
+    context::open(environment, config, Access::Write)
+}
+
+/// Looks for what was stored of some nodes; returns those of which something is missing, and what.
+pub fn missing(
+    environment: &Environment,
+    config: &Config,
+    nodes: &[NodeId],
+) -> Result<(PathBuf, Vec<(NodeId, String)>), Error> {
+    let store = there(environment, config)?;
+    let mut missing = Vec::new();
+    for node in nodes {
+        if let Some(what) = lacks(&store, *node)? {
+            missing.push((*node, what));
+        }
+    }
+    Ok((store.layout().root().to_owned(), missing))
+}
+
+fn lacks(store: &Store, node: NodeId) -> Result<Option<String>, Error> {
+    let found = match store.receipt(node)? {
+        lookup::Answer::Found(found) => found,
+        lookup::Answer::Conflict(_) => return Ok(Some("its records differ".to_owned())),
+        lookup::Answer::None => {
+            let is_defined = store.defined(node)?;
+            return Ok((!is_defined).then(|| "there is no record of it".to_owned()));
+        }
+    };
+    let Some(output) = found.receipt.output() else { return Ok(None) };
+    let own = output.val.is_none().then_some(&output.out);
+    for id in own.into_iter().chain(&output.refs) {
+        let proved = match store.objects().open(*id) {
+            Ok(None) => return Ok(Some(format!("the object {id} is not here"))),
+            Ok(Some(blob)) => blob.prove(),
+            Err(error) => Err(error),
+        };
+        match proved {
+            Ok(()) => {}
+            Err(error) if error.is_damage() => return Ok(Some(error.to_string())),
+            Err(error) => return Err(store::error::Error::from(error).into()),
+        }
+    }
+    Ok(None)
 }
 
 /// Returns what is wrong with the form of an object whose bytes have its name. The store itself never

@@ -50,7 +50,7 @@ pub enum Command {
     /// List what is pinned
     Pins(StoreOnly),
     /// Check every file of the store: names, frames, canonical form, chains
-    Verify(StoreOnly),
+    Verify(Verify),
     /// Work on the index, a cache that can always be made again
     Index(Index),
     /// Show the settings in force and where each came from
@@ -228,6 +228,44 @@ pub struct Demo {
     /// Write the cohort and the program, but do not run it
     #[arg(long)]
     pub no_run: bool,
+    /// What most commands take.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `vox verify`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+What is damaged is named, with the nodes that gave it and what these need to be
+computed again; the next run that wants it does so. Exit code 5 when something is
+damaged, records differ, or a receipt is not true.
+
+Examples:
+  vox verify
+  vox verify --deep --sample 100 --seconds 600
+  vox verify --deep --writer 0f3c5e...")]
+pub struct Verify {
+    /// Also compute a sample of receipts again, and compare
+    #[arg(long)]
+    pub deep: bool,
+    /// Only receipts of this writer: the name of its folder in `objects/log`
+    #[arg(long, value_name = "WRITER", requires = "deep")]
+    pub writer: Option<String>,
+    /// Compute N receipts again; what took long is drawn rather than what took no time
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "deep")]
+    pub sample: usize,
+    /// Begin no receipt after S seconds
+    #[arg(long, value_name = "S", default_value_t = 60, requires = "deep")]
+    pub seconds: u64,
+    /// Draw another sample for each N
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "deep")]
+    pub seed: u64,
+    /// Check only that what was stored of the nodes in FILE, one a line, is there and whole
+    #[arg(long, value_name = "FILE", conflicts_with = "deep")]
+    pub nodes: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
     /// What most commands take.
     #[command(flatten)]
     pub common: Common,

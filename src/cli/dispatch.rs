@@ -80,10 +80,8 @@ fn common(command: &Command) -> &Common {
         Command::Gc(args) => &args.common,
         Command::Pin(args) => &args.common,
         Command::Unpin(args) => &args.common,
-        Command::Verify(args)
-        | Command::Config(args)
-        | Command::Status(args)
-        | Command::Pins(args) => &args.common,
+        Command::Verify(args) => &args.common,
+        Command::Config(args) | Command::Status(args) | Command::Pins(args) => &args.common,
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => &args.common,
         },

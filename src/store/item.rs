@@ -69,21 +69,20 @@ pub(in crate::store) fn look_again(
         .filter(|id| !proofs.contains_key(id))
         .copied()
         .collect();
+    // A row says that the bytes were proved, not that they are durable: a reader makes one at first
+    // sight of what a process wrote that died before its last sync.
     let mut there = Vec::new();
     for id in needs {
         let row = store.ask(|index| index.object(id))?;
         let now = store.objects.stat(id)?;
-        match (row, now) {
-            (_, None) => {}
-            (Some(row), Some(now)) if row.proof == now => {
-                proofs.insert(id, now);
-            }
-            (_, Some(_)) => {
-                if let Some(blob) = store.open_blob(id)? {
-                    proofs.insert(id, blob.proof());
-                    there.push(store.layout.object(id));
-                }
-            }
+        let proof = match (row, now) {
+            (_, None) => None,
+            (Some(row), Some(now)) if row.proof == now => Some(now),
+            (_, Some(_)) => store.open_blob(id)?.map(|blob| blob.proof()),
+        };
+        if let Some(proof) = proof {
+            proofs.insert(id, proof);
+            there.push(store.layout.object(id));
         }
     }
     if !there.is_empty() && matches!(store.kind, Kind::Files { .. }) {

@@ -8,7 +8,11 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use crate::store::fault::{self, Effect};
 use crate::store::share;
+
+/// How often a lock file is looked for that others make and remove meanwhile.
+const TRIES: usize = 1000;
 
 /// A lock; dropped, it is given back.
 #[must_use = "a dropped lock is given back"]
@@ -85,25 +89,30 @@ pub fn try_collecting(local: &Path) -> io::Result<Option<Lock>> {
 
 /// Opens a file to be locked or written, made when it is missing; in a shared folder for its group.
 pub fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        opened => return opened,
-    }
-    match options.create_new(true).mode(0o644).open(path) {
-        Ok(file) => {
-            if let Some(folder) = path.parent() {
-                share::settle(folder, &file, share::OWNED)?;
+    let mut there = OpenOptions::new();
+    there.read(true).write(true);
+    let mut new = there.clone();
+    new.create_new(true).mode(0o644);
+    let mut opened = there.open(path);
+    for _ in 0..TRIES {
+        match &opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
+        match fault::effect(Effect::Create(path), || new.open(path)) {
+            Ok(file) => {
+                if let Some(folder) = path.parent() {
+                    share::settle(folder, &file, share::OWNED)?;
+                }
+                return Ok(file);
             }
-            Ok(file)
+            // Somebody else was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
-        // Somebody else made it meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
-        }
-        Err(error) => Err(error),
+        opened = there.open(path);
     }
+    opened
 }
 
 #[cfg(test)]

@@ -303,10 +303,16 @@ impl Store {
                     }
                     return Ok(());
                 }
-                Read::Gone if attempt < 2 => {
+                Read::Gone(_) if attempt == 0 => {
                     self.refresh()?;
                 }
-                Read::Gone => {}
+                // The folders look as they did: it is the index that is wrong.
+                Read::Gone(_) if attempt == 1 => self.relist()?,
+                Read::Gone(records) => {
+                    for (writer, record) in records {
+                        visit(writer, record);
+                    }
+                }
             }
         }
         Ok(())
@@ -321,7 +327,7 @@ impl Store {
     /// Reads the records at some places.
     fn read_all(&self, spots: &[Spot]) -> Result<Read, Error> {
         let mut records = Vec::with_capacity(spots.len());
-        let mut less = false;
+        let (mut less, mut gone) = (false, false);
         for spot in spots {
             match self.at(*spot)? {
                 At::Record(writer, record) => {
@@ -329,11 +335,15 @@ impl Store {
                         records.push((writer, *record));
                     }
                 }
-                At::Gone => return Ok(Read::Gone),
+                At::Gone => gone = true,
                 At::Nothing => less = true,
             }
         }
-        Ok(if less { Read::Less(records) } else { Read::All(records) })
+        Ok(match (gone, less) {
+            (true, _) => Read::Gone(records),
+            (false, true) => Read::Less(records),
+            (false, false) => Read::All(records),
+        })
     }
 }
 
@@ -343,8 +353,8 @@ enum Read {
     All(Vec<(WriterId, Record)>),
     /// Some places held nothing.
     Less(Vec<(WriterId, Record)>),
-    /// A segment has gone since.
-    Gone,
+    /// A segment has gone since; these are in others.
+    Gone(Vec<(WriterId, Record)>),
 }
 
 /// Says whether two receipts of one node say the same came out.

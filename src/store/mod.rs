@@ -6,8 +6,8 @@
 //! [`place`] (where a store is), [`settings`] (what says so), [`open`] (the handle), [`writer`] (who
 //! writes), [`lookup`] (node to receipt to bytes), [`pins`] (what people keep), [`claim`] (whose turn
 //! it is), [`entry`], [`commit`], [`item`] and [`seal`] (results on their way to the disk), [`memo`]
-//! (files outside), [`runs`] (what is going on), [`verify`] (everything checked again), [`watch`]
-//! (what others bring meanwhile), [`error`]. For programs that use vox as a crate: [`library`].
+//! (files outside), [`runs`] (what is going on), [`verify`] (everything checked again), [`history`]
+//! (all that the log says), [`watch`] (what others bring meanwhile), [`error`]. For programs that use vox as a crate: [`library`].
 //!
 //! Imports `id`, `canon` and `pool`. The store never looks into a value. The order of writing is
 //! object, record, row, acknowledgement: a crash between two of them leaves garbage, never a lie.
@@ -17,6 +17,7 @@ pub mod commit;
 pub mod entry;
 pub mod error;
 pub mod fault;
+pub mod history;
 pub mod index;
 pub mod item;
 pub mod library;

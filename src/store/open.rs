@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::id::{BlobId, Digest, NodeId};
 use crate::store::claim::{self, Claim, Claims, Holder, Try};
 use crate::store::error::{Error, io_error};
-use crate::store::index::ask::{Change, Index, Spot};
+use crate::store::index::ask::{Change, Index, Spot, Stamp};
 use crate::store::index::connect::Journal;
 use crate::store::index::error::Error as IndexError;
 use crate::store::index::fill::{self, Listed};
@@ -235,9 +235,10 @@ impl Store {
         if matches!(self.kind, Kind::Memory(_)) {
             return Ok(Listed::default());
         }
-        let mut listed = fill::refresh(&self.layout, &*self.index, now_ns());
+        let refresh = || fill::refresh(&self.layout, &*self.index, now_ns(), !self.read_only);
+        let mut listed = refresh();
         if matches!(listed, Err(ReadError::Index(IndexError::Lost { .. }))) {
-            listed = fill::refresh(&self.layout, &*self.index, now_ns());
+            listed = refresh();
         }
         let listed = listed?;
         if listed.gone > 0 {
@@ -247,6 +248,16 @@ impl Store {
             self.notice(Notice::Segment { path: path.clone(), reason: reason.clone() });
         }
         Ok(listed)
+    }
+
+    /// Lists the whole log again, whatever the folders' times say: the index names what is not there.
+    pub(in crate::store) fn relist(&self) -> Result<(), Error> {
+        let never = Stamp { mtime_ns: 0, ctime_ns: 0 };
+        let known = self.ask(|index| index.stamps())?;
+        let stamps = known.into_keys().map(|folder| (folder, never)).collect();
+        let change = Change { stamps, ..Change::default() };
+        self.ask(|index| index.apply(&change))?;
+        self.refresh().map(drop)
     }
 
     /// Tries to take a node for `operator`; never waits.
@@ -349,7 +360,13 @@ impl Store {
     }
 
     pub(in crate::store) fn at(&self, spot: Spot) -> Result<At, Error> {
-        match self.segments.at(&*self.index, spot) {
+        let at = self.segments.at(&*self.index, spot);
+        if matches!(at, Ok(At::Nothing)) {
+            for (path, reason) in self.segments.bad() {
+                self.notice(Notice::Segment { path, reason });
+            }
+        }
+        match at {
             Err(ReadError::Index(IndexError::Lost { .. })) => Ok(At::Gone),
             at => Ok(at?),
         }
@@ -400,6 +417,7 @@ fn settle(layout: &Layout, place: &Place, read_only: bool) -> Result<(String, bo
         }
         return Err(Error::ReadOnly { path: root.to_owned() });
     }
+    disk::make_root(root)?;
     share::create(layout.local()).map_err(io_error("create", layout.local()))?;
     let lock = layout.log_lock();
     let lock = Lock::exclusive(&lock).map_err(io_error("lock", &lock))?;

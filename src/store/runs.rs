@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::id::{Digest, NodeId};
 use crate::store::error::{Error, io_error};
+use crate::store::fault::{self, Effect};
 use crate::store::index::ask::{Index, RunRow};
 use crate::store::lock::Lock;
 use crate::store::memo::now_ns;
@@ -42,7 +43,8 @@ impl Live {
                     let label = label.escape_default();
                     writeln!(text, "{node} {label}").map_err(io_error("write", &path))?;
                 }
-                lock.file().write_all(&text).map_err(io_error("write", &path))?;
+                fault::effect(Effect::Write(&path, 0, &text), || lock.file().write_all(&text))
+                    .map_err(io_error("write", &path))?;
                 Some((path, lock))
             }
             None => None,
@@ -64,7 +66,7 @@ impl Drop for Live {
         // A row or file that stays is that of a run that nobody keeps locked.
         self.index.forget(&self.row.name).ok();
         if let Some((path, lock)) = self.file.take() {
-            fs::remove_file(path).ok();
+            fault::effect(Effect::Remove(&path), || fs::remove_file(&path)).ok();
             drop(lock);
         }
     }

@@ -16,4 +16,5 @@ mod refused;
 mod shared;
 mod single;
 mod store;
+mod truth;
 mod words;

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod gc;
 pub mod index;
 pub mod init;
+mod notices;
 pub mod pin;
 mod profile;
 pub mod run;

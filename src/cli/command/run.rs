@@ -20,6 +20,7 @@ use crate::app::table::{self, Style};
 use crate::app::upkeep;
 use crate::cli::args::{DialectWord, KeepWord, Run};
 use crate::cli::command::gc::removed;
+use crate::cli::command::notices;
 use crate::cli::command::profile::Profile;
 use crate::cli::exit;
 use crate::cli::failure;
@@ -179,6 +180,7 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
         profile.add(&answer);
         profile.tell();
     }
+    notices::tell(&context.store, how.voice);
     keep_small(context, how.voice);
     last_line(&answer.report, how.voice);
     Ok(answer.failure().map_or(ExitCode::SUCCESS, exit::exit))
@@ -327,6 +329,7 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     if how.args.profile {
         profile.tell();
     }
+    notices::tell(&context.store, how.voice);
     if let Some(error) = fatal.or(unwritten) {
         return Err(error);
     }

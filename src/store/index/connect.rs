@@ -4,8 +4,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
+use crate::store::index::blame::is_busy;
 use crate::store::index::error::Error;
 use crate::store::index::schema;
 use crate::store::lock::{Lock, open};
@@ -134,10 +135,4 @@ fn lock(path: &Path, how: impl FnOnce(&Path) -> std::io::Result<Lock>) -> Result
 /// Returns which file lies at a path.
 pub(super) fn inode(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|metadata| metadata.ino())
-}
-
-/// Says whether somebody else is at the file just now.
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::SqliteFailure(failure, _)
-        if matches!(failure.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::id::{BlobId, NodeId};
 use crate::store::index::ask::{
     Change, Folder, Index, MemoRow, ObjectRow, RunRow, SegmentId, SegmentRow, Spot, Stamp, Table,
     Tally,
 };
+use crate::store::index::blame::{is_broken, is_unusable};
 use crate::store::index::census;
 use crate::store::index::column::{digest, object_row, proof, segment_row, spot, writer};
 use crate::store::index::connect::{Journal, Open, connect, inode, replace};
@@ -40,7 +41,7 @@ impl Sqlite {
                 replace(path)?;
                 connect(path, journal)?
             }
-            Err(Error::Sql { source, .. }) if is_broken(&source) => {
+            Err(Error::Sql { source, .. }) if is_unusable(path, &source) => {
                 replace(path)?;
                 connect(path, journal)?
             }
@@ -99,7 +100,7 @@ impl Sqlite {
     /// Sorts what `SQLite` said: a broken file is replaced at once and reported as lost.
     fn judge(&self, source: rusqlite::Error) -> Error {
         let path = self.path.clone();
-        if !is_broken(&source) {
+        if !is_broken(&path, &source) {
             return Error::Sql { path, source };
         }
         match self.renew(Renew::Replace) {
@@ -370,22 +371,6 @@ fn select(table: Table) -> &'static str {
             "select segment, position from small_new where key = ?1
              union all select segment, position from small where key = ?1"
         }
-    }
-}
-
-/// Says whether the file itself is at fault, so that a new one helps.
-fn is_broken(error: &rusqlite::Error) -> bool {
-    match error {
-        rusqlite::Error::SqliteFailure(failure, message) => {
-            matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-                || message.as_deref().is_some_and(|message| {
-                    message.starts_with("no such table") || message.starts_with("no such column")
-                })
-        }
-        rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..) => true,
-        _ => false,
     }
 }
 
