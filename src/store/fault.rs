@@ -2,7 +2,8 @@
 //!
 //! Everything below the store that changes the file system goes through [`effect`], the files of
 //! `SQLite` excepted. With the feature `fault`, `VOX_CRASH_AT=n` aborts the process before its nth
-//! effect; a test walks n upward until the process survives. `VOX_RECORD=FILE` writes down every
+//! effect; a test walks n upward until the process survives. `VOX_FAIL_AT=n` makes the nth effect fail
+//! as on a full disk (`VOX_FAIL=ENOSPC`) or a bad one (`EIO`). `VOX_RECORD=FILE` writes down every
 //! effect that succeeded, in order; a test replays what a power cut leaves behind each. Without the
 //! feature nothing of this is compiled.
 
@@ -50,6 +51,9 @@ pub fn effect<T>(effect: Effect<'_>, act: impl FnOnce() -> io::Result<T>) -> io:
         if !matches!(effect, Effect::Reserve(..)) {
             counted::step();
         }
+        if let Some(error) = counted::refused() {
+            return Err(error);
+        }
         counted::record(effect, act)
     }
     #[cfg(not(feature = "fault"))]
@@ -63,14 +67,18 @@ pub fn effect<T>(effect: Effect<'_>, act: impl FnOnce() -> io::Result<T>) -> io:
 mod counted {
     use std::fs::{File, OpenOptions};
     use std::io::{self, Write as _};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Mutex, OnceLock, PoisonError};
+
+    use rustix::io::Errno;
 
     use super::Effect;
 
     static STEPS: AtomicU64 = AtomicU64::new(0);
     static CRASH_AT: OnceLock<Option<u64>> = OnceLock::new();
+    static EFFECTS: AtomicU64 = AtomicU64::new(0);
+    static FAIL: OnceLock<Option<Refusal>> = OnceLock::new();
     static RECORD: OnceLock<Option<Mutex<File>>> = OnceLock::new();
 
     #[expect(clippy::disallowed_methods, reason = "only tests build this, and set it")]
@@ -88,6 +96,35 @@ mod counted {
         let path = std::env::var_os("VOX_RECORD")?;
         let file = OpenOptions::new().create(true).append(true).open(path);
         Some(Mutex::new(file.expect("the test gave a path that can be written")))
+    }
+
+    /// When an effect is to fail, how, and which file says that it did.
+    struct Refusal {
+        at: u64,
+        error: Errno,
+        mark: Option<PathBuf>,
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "only tests build this, and set it")]
+    fn refusal() -> Option<Refusal> {
+        let at = std::env::var("VOX_FAIL_AT").ok()?.trim().parse().ok()?;
+        let error = match std::env::var("VOX_FAIL").as_deref() {
+            Ok("ENOSPC") => Errno::NOSPC,
+            _ => Errno::IO,
+        };
+        Some(Refusal { at, error, mark: std::env::var_os("VOX_FAIL_MARK").map(PathBuf::from) })
+    }
+
+    /// Returns what the disk says to an effect, when it is the one that is to fail.
+    pub(super) fn refused() -> Option<io::Error> {
+        let refusal = FAIL.get_or_init(refusal).as_ref()?;
+        if EFFECTS.fetch_add(1, Ordering::SeqCst) + 1 != refusal.at {
+            return None;
+        }
+        if let Some(mark) = &refusal.mark {
+            std::fs::write(mark, "").expect("the test gave a path that can be written");
+        }
+        Some(refusal.error.into())
     }
 
     /// One effect at a time, so that the order of the lines is that of the effects.

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
+mod refused;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
