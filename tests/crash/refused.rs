@@ -114,3 +114,20 @@ fn a_full_disk_at_any_effect_ends_the_run_and_leaves_a_good_store() {
 fn a_bad_disk_at_any_effect_ends_the_run_and_leaves_a_good_store() {
     each_effect_fails_with("EIO");
 }
+
+#[test]
+fn a_full_disk_says_what_would_make_room() {
+    let desk = desk();
+    assert!(run(desk.path(), &[]).status.success());
+    let other = PROGRAM.replace(">. 3", ">. 4");
+    fs::write(desk.path().join("p.imgql"), other).unwrap();
+    let told = (1..super::MOST).map(|at| {
+        let number = at.to_string();
+        let done = run(desk.path(), &[("VOX_FAIL_AT", number.as_str()), ("VOX_FAIL", "ENOSPC")]);
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    });
+    let refused =
+        told.take(60).find(|(code, _)| *code == Some(5)).expect("some effect is refused").1;
+    assert!(refused.contains("\nhelp: `vox gc --max-size "), "{refused}");
+    assert!(refused.contains(" would free "), "{refused}");
+}

@@ -80,9 +80,9 @@ pub enum Error {
         code: String,
     },
     /// Values that were handed over could not be stored.
-    #[error("{count} values could not be stored")]
+    #[error("at least {count} values could not be stored")]
     Left {
-        /// How many.
+        /// How many, or fewer than there were.
         count: u64,
         /// The first reason, when there is another than that what they mention has gone.
         source: Option<Arc<StoreError>>,

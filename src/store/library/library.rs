@@ -355,7 +355,12 @@ impl Waiting {
     pub(in crate::store::library) fn check(&mut self) -> Result<(), Error> {
         match std::mem::take(&mut self.left) {
             0 => Ok(()),
-            count => Err(Error::Left { count, source: self.reason.take() }),
+            count => {
+                // Which values they were nobody says: what is not stored is read from here no more.
+                self.values.clear();
+                self.nodes.clear();
+                Err(Error::Left { count, source: self.reason.take() })
+            }
         }
     }
 }

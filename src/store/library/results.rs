@@ -159,7 +159,7 @@ impl Library {
     pub fn refuse(&self, work: Work, code: &str) -> Result<(), Error> {
         let outcome = Outcome::Refused { code: code.to_owned(), args: Vec::new() };
         let inner = self.inner();
-        let entry = self.entry(&inner, work, outcome, None)?;
+        let (_, entry) = self.entry(&inner, work, outcome, None)?;
         Ok(inner.writer()?.submit(entry)?)
     }
 
@@ -223,9 +223,8 @@ impl Library {
         let is_small = canonical.len() <= INLINE;
         let val = is_small.then(|| canonical.to_vec());
         let output = Output { out, val, refs: Vec::new(), warn: Vec::new() };
-        let node = work.definition.node();
         let object = (!is_small).then(|| canonical.clone());
-        let entry = self.entry(&inner, work, Outcome::Value(output), object)?;
+        let (node, entry) = self.entry(&inner, work, Outcome::Value(output), object)?;
         {
             let mut waiting = inner.waiting();
             waiting.nodes.insert(node, (out, entry.lam));
@@ -243,11 +242,13 @@ impl Library {
         work: Work,
         outcome: Outcome,
         object: Option<Value>,
-    ) -> Result<Entry, Error> {
+    ) -> Result<(NodeId, Entry), Error> {
         let Work { definition, claim, began, settles } = work;
         let (lam, inputs) = arguments(inner, &definition)?;
+        let receipt = Receipt::new(definition, outcome);
+        let node = receipt.node;
         let ran = Ran {
-            receipt: Made::Known(Receipt::new(definition, outcome)),
+            receipt: Made::Known(receipt),
             us: began.elapsed().as_micros() as u64,
             inputs,
             object: object.map(|object| Box::new(object) as _),
@@ -255,16 +256,18 @@ impl Library {
             settles,
             until: None,
         };
-        Ok(Entry { what: What::Run(ran), lam, claim })
+        Ok((node, Entry { what: What::Run(ran), lam, claim }))
     }
 }
 
 /// Returns the depth of a computation, and what its arguments gave, as far as that is known.
 fn arguments(inner: &Inner, definition: &Definition) -> Result<(u64, Inputs), Error> {
-    let (mut lam, mut names) = (0, Some(Vec::new()));
-    if !definition.args.is_empty() {
-        lam = 1;
+    let mut lam = u64::from(!definition.args.is_empty());
+    if definition.nodes().next().is_none() {
+        // Its cut-off key would say what its node says.
+        return Ok((lam, Inputs::Unknown));
     }
+    let mut names = Some(Vec::new());
     for node in definition.nodes() {
         let waiting = inner.waiting().nodes.get(&node).copied();
         let known = match waiting {
