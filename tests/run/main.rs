@@ -6,6 +6,7 @@
 
 mod cohort;
 mod copies;
+mod crowd;
 mod demo;
 mod desk;
 mod gc;
