@@ -15,10 +15,10 @@ print \"near\" volume(near(bright))
 save \"near.npy\" near(bright)
 ";
 
-/// Writes 24x24x24 voxels, enough for objects, as NumPy does.
+/// Writes 24x24x24 voxels, enough for objects, as `NumPy` does.
 fn image(path: &Path) {
     let mut header = "{'descr': '<f4', 'fortran_order': False, 'shape': (24, 24, 24), }".to_owned();
-    while (10 + header.len() + 1) % 64 != 0 {
+    while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(' ');
     }
     header.push('\n');

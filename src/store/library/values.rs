@@ -310,7 +310,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::store::library::library::Options;
+    use crate::store::library::library::{Options, Statistics};
 
     fn both() -> [Library; 2] {
         [Library::temporary().unwrap(), Library::memory().unwrap()]
@@ -363,7 +363,7 @@ mod tests {
             assert!(again.iter().zip(&values).all(|(got, put)| **got.as_ref().unwrap() == put[..]));
             assert_eq!(store.put_batch(&values).unwrap(), keys);
             store.clear().unwrap();
-            assert_eq!(store.statistics().unwrap(), Default::default());
+            assert_eq!(store.statistics().unwrap(), Statistics::default());
         }
     }
 
@@ -388,9 +388,10 @@ mod tests {
         let key = store.put(b"dear").unwrap();
         let below = store.store();
         let pin = |on: bool| {
-            let entry = match on {
-                true => below.pinning("it", Target::Blob(key)).unwrap(),
-                false => below.pins().unwrap()[0].again(false),
+            let entry = if on {
+                below.pinning("it", Target::Blob(key)).unwrap()
+            } else {
+                below.pins().unwrap()[0].again(false)
             };
             let writer = below.writer(None).unwrap();
             writer.submit(entry).unwrap();
