@@ -1,11 +1,13 @@
 //! Joins the parts and hands out plain structs.
 //!
 //! Read [`context`] (the parts), [`run`] (one case) and [`cohort`] (many), then what they stand on:
-//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`]. [`init`] and
-//! [`upkeep`] are for a store as a whole. [`demo`] is a
+//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`]. What is told of
+//! a program without running it: [`check`], [`planning`], [`format`](mod@format) and [`syntax`]; of the language:
+//! [`ops`]. [`init`] and [`upkeep`] are for a store as a whole. [`demo`] is a
 //! small cohort to try all this with. It may import every room below; it prints nothing.
 
 pub mod cases;
+pub mod check;
 pub mod cohort;
 pub mod config;
 pub mod context;
@@ -13,10 +15,14 @@ pub mod demo;
 pub mod environment;
 pub mod error;
 pub mod files;
+pub mod format;
 pub mod fusions;
 pub mod init;
 pub mod listing;
+pub mod ops;
 pub mod outputs;
+pub mod planning;
 pub mod run;
+pub mod syntax;
 pub mod table;
 pub mod upkeep;
