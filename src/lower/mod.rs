@@ -42,4 +42,8 @@ pub mod unit;
 pub mod word;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 pub mod toy;
