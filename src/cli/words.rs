@@ -82,9 +82,9 @@ impl Voice {
             if shown && self.messages.are_json() {
                 let line = json::diagnostic(diagnostic, sources).to_string();
                 if self.messages == Messages::JsonAnswer {
-                    out::line(&line)
+                    out::line(&line);
                 } else {
-                    out::say(&line)
+                    out::say(&line);
                 }
             } else if shown {
                 out::say(&render::diagnostic(diagnostic, sources, self.colour));

@@ -22,7 +22,7 @@ impl Explanation {
         let cause = self.cause.replace('\n', " ");
         let end = cause.match_indices(['.', ':', ';']).map(|(at, _)| at).find(|at| {
             // The end of a sentence is followed by a blank or nothing; dots of code are not.
-            cause[..*at].matches('`').count() % 2 == 0
+            cause[..*at].matches('`').count().is_multiple_of(2)
                 && cause[at + 1..].chars().next().is_none_or(char::is_whitespace)
         });
         cause[..end.unwrap_or(cause.len())].to_owned()
