@@ -74,6 +74,9 @@ Each node is told with its key (a result's name in the store) and a word:
   stored  the store answers it
   run     it would run: it is new, or its value was not kept and is needed
   skip    it is not in the store, and nothing that would run needs it
+Less may run than is told: where a changed step gives what it gave before, what
+follows is not computed again.
+
 Input files are read and hashed, the store is only read, nothing is run.
 
 Examples:

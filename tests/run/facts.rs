@@ -38,7 +38,7 @@ fn refuses(program: &str, exit: i32, says: &str) {
 fn facts_1_and_2_names() {
     gives("let v = let x = 1 in let x = x + 10 in x + 5 print \"v\" v", "16.0");
     gives("outer = 5 r = let x = outer + 1 in x + 2 print \"v\" outer + r", "13.0");
-    refuses("r = let x = 1 in x print \"v\" x", 3, "E0201");
+    refuses("r = let q = 1 in q print \"v\" q", 3, "E0201");
     value("default.addition(2,3)", "5.0");
     value("vox1.num_add(2,3)", "5.0");
     gives("import \"vox1\" print \"v\" 2 .+. 3", "5.0");
