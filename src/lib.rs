@@ -4,13 +4,14 @@
 //! ([`id`], [`lang`], [`pool`]); the bytes that are hashed ([`canon`]); what a program computes
 //! ([`value`]); values as bytes and the contract of operators ([`codec`], [`primitive`]); the DAG
 //! ([`plan`]); text to plan, operators, and bytes with their history ([`lower`], [`kernel`],
-//! [`store`]); computing ([`exec`]); the parts joined ([`app`]); people at a terminal ([`cli`]).
+//! [`store`]); computing ([`exec`]) and removing ([`gc`]); the parts joined ([`app`]); people at a terminal ([`cli`]).
 
 pub mod app;
 pub mod canon;
 pub mod cli;
 pub mod codec;
 pub mod exec;
+pub mod gc;
 pub mod id;
 pub mod kernel;
 pub mod lang;

@@ -7,10 +7,12 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::app::environment::Environment;
+use crate::app::quantity::{self, THREADS, size};
 
 /// A value that remembers where it was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +84,10 @@ impl Keep {
 pub struct Config {
     /// The store, where it is named; else it is looked for.
     pub store: Setting<Option<PathBuf>>,
+    /// How many bytes the store may take; none means that it grows.
+    pub max_size: Setting<Option<u64>>,
+    /// How long results are kept at least and, once collected, at most; none means for ever.
+    pub ttl: Setting<Option<Duration>>,
     /// Threads that compute; 0, the default, means all cores.
     pub threads: Setting<usize>,
     /// Bytes that values of running jobs may take; none means half of the memory.
@@ -105,6 +111,8 @@ pub struct Flags {
     pub memory: Option<u64>,
     /// `--keep`.
     pub keep: Option<Keep>,
+    /// `--ttl`.
+    pub ttl: Option<Duration>,
 }
 
 /// Why settings cannot be used.
@@ -144,11 +152,20 @@ pub enum Error {
 #[derive(serde::Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct File {
-    store: Option<PathBuf>,
+    store: Option<toml::Value>,
     threads: Option<i64>,
     memory: Option<String>,
     keep: Option<String>,
     safe_stores: Option<Vec<PathBuf>>,
+}
+
+/// What `[store]` may hold; `store = "DIR"` is its `path` alone.
+#[derive(serde::Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct StoreTable {
+    path: Option<PathBuf>,
+    max_size: Option<String>,
+    ttl: Option<String>,
 }
 
 impl Config {
@@ -156,6 +173,8 @@ impl Config {
     pub fn gather(flags: &Flags, environment: &Environment) -> Result<Self, Error> {
         let mut config = Self {
             store: Setting { value: None, origin: Origin::Default },
+            max_size: Setting { value: None, origin: Origin::Default },
+            ttl: Setting { value: None, origin: Origin::Default },
             threads: Setting { value: 0, origin: Origin::Default },
             memory: Setting { value: None, origin: Origin::Default },
             keep: Setting { value: Keep::Auto, origin: Origin::Default },
@@ -202,8 +221,23 @@ impl Config {
         let origin = Origin::File(path.to_owned());
         // Relative paths are meant from the file that holds them.
         let folder = path.parent().unwrap_or(Path::new("/"));
-        if let Some(store) = file.store {
-            self.store = Setting { value: Some(folder.join(store)), origin: origin.clone() };
+        let store = match file.store {
+            Some(toml::Value::String(path)) => {
+                StoreTable { path: Some(path.into()), ..StoreTable::default() }
+            }
+            Some(table) => table.try_into().map_err(|error| bad(format!("[store]: {error}")))?,
+            None => StoreTable::default(),
+        };
+        if let Some(path) = store.path {
+            self.store = Setting { value: Some(folder.join(path)), origin: origin.clone() };
+        }
+        if let Some(limit) = store.max_size {
+            let value = size(&limit).ok_or_else(|| bad(bad_size("store.max_size", &limit)))?;
+            self.max_size = Setting { value: Some(value), origin: origin.clone() };
+        }
+        if let Some(ttl) = store.ttl {
+            let value = quantity::span(&ttl).ok_or_else(|| bad(bad_span("store.ttl", &ttl)))?;
+            self.ttl = Setting { value: Some(value), origin: origin.clone() };
         }
         if let Some(threads) = file.threads {
             let value = usize::try_from(threads).ok().filter(|n| THREADS.contains(n));
@@ -238,9 +272,19 @@ impl Config {
         if let Some((store, origin)) = variable("store") {
             self.store = Setting { value: Some(environment.cwd.join(store)), origin };
         }
+        if let Some((limit, origin)) = variable("store_max_size") {
+            let value =
+                size(&limit).ok_or_else(|| bad(&origin, bad_size("store.max_size", &limit)))?;
+            self.max_size = Setting { value: Some(value), origin };
+        }
+        if let Some((ttl, origin)) = variable("store_ttl") {
+            let value =
+                quantity::span(&ttl).ok_or_else(|| bad(&origin, bad_span("store.ttl", &ttl)))?;
+            self.ttl = Setting { value: Some(value), origin };
+        }
         if let Some((threads, origin)) = variable("threads") {
             let value =
-                self::threads(&threads).ok_or_else(|| bad(&origin, bad_threads(&threads)))?;
+                quantity::threads(&threads).ok_or_else(|| bad(&origin, bad_threads(&threads)))?;
             self.threads = Setting { value, origin };
         }
         if let Some((memory, origin)) = variable("memory") {
@@ -267,15 +311,10 @@ impl Config {
         if let Some(keep) = flags.keep {
             self.keep = Setting { value: keep, origin: Origin::Flag("--keep") };
         }
+        if let Some(ttl) = flags.ttl {
+            self.ttl = Setting { value: Some(ttl), origin: Origin::Flag("--ttl") };
+        }
     }
-}
-
-/// How many threads can be asked for.
-const THREADS: std::ops::RangeInclusive<usize> = 1..=1024;
-
-/// Reads a count of threads.
-pub fn threads(text: &str) -> Option<usize> {
-    text.trim().parse().ok().filter(|count| THREADS.contains(count))
 }
 
 fn bad_threads(text: &str) -> String {
@@ -284,6 +323,10 @@ fn bad_threads(text: &str) -> String {
 
 fn bad_size(name: &str, text: &str) -> String {
     format!("{name}: `{text}` is no size; write for example 500M, 8G or 1.5TiB")
+}
+
+fn bad_span(name: &str, text: &str) -> String {
+    format!("{name}: `{text}` is no length of time; write for example 30d, 12h or 1y")
 }
 
 fn bad_keep(text: &str) -> String {
@@ -308,47 +351,11 @@ fn nearest(environment: &Environment) -> Option<PathBuf> {
     None
 }
 
-/// Reads a size: a number and K, M, G or T (thousands), with `i` powers of 1024, an optional B.
-pub fn size(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..end].parse().ok()?;
-    let unit = text[end..].trim().to_ascii_lowercase();
-    let unit = unit.strip_suffix('b').unwrap_or(&unit);
-    let (letter, base) = match unit.strip_suffix('i') {
-        Some(letter) => (letter, 1024f64),
-        None => (unit, 1000f64),
-    };
-    let power = match letter {
-        "" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        _ => return None,
-    };
-    let bytes = number * base.powi(power);
-    (1.0..1e18).contains(&bytes).then_some(bytes as u64)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-
-    #[test]
-    fn sizes_are_read_in_thousands_and_in_powers_of_two() {
-        assert_eq!(size("500"), Some(500));
-        assert_eq!(size("1.5GiB"), Some(1_610_612_736));
-        assert_eq!(size("2 k"), Some(2000));
-        assert_eq!(size("2TB"), Some(2_000_000_000_000));
-        assert_eq!(size("x"), None);
-        assert_eq!(size("0"), None);
-        assert_eq!(threads("0"), None);
-        assert_eq!(threads(" 8"), Some(8));
-        assert_eq!(size("2 parsec"), None);
-    }
 
     fn environment(cwd: &Path) -> Environment {
         Environment {
@@ -381,6 +388,28 @@ mod tests {
         let config = Config::gather(&flags, &environment).unwrap();
         assert_eq!(config.threads.origin, Origin::Variable("VOX_THREADS".to_owned()));
         assert_eq!(config.keep.origin, Origin::Flag("--keep"));
+    }
+
+    #[test]
+    fn what_concerns_the_store_is_a_table_too() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |text: &str| fs::write(root.path().join("vox.toml"), text).unwrap();
+        let mut environment = environment(root.path());
+        let gather = |environment: &Environment| Config::gather(&Flags::default(), environment);
+        write("[store]\npath = \"s\"\nmax_size = \"5G\"\nttl = \"30d\"");
+        let config = gather(&environment).unwrap();
+        assert_eq!(config.store.value, Some(root.path().join("s")));
+        assert_eq!(config.max_size.value, Some(5_000_000_000));
+        assert_eq!(config.ttl.value, Some(Duration::from_secs(30 * 86_400)));
+        environment.vox = vec![("store_max_size".to_owned(), "1M".to_owned())];
+        let config = gather(&environment).unwrap();
+        assert_eq!(config.max_size.value, Some(1_000_000));
+        assert_eq!(config.max_size.origin, Origin::Variable("VOX_STORE_MAX_SIZE".to_owned()));
+        for (text, word) in [("max = \"5G\"", "max"), ("max_size = \"5 apples\"", "apples")] {
+            write(&format!("[store]\n{text}"));
+            let error = gather(&environment).unwrap_err().to_string();
+            assert!(error.contains("vox.toml") && error.contains(word), "{error}");
+        }
     }
 
     #[test]

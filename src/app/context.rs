@@ -7,6 +7,7 @@ use crate::app::config::{Config, Keep};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::fusions::Kernels;
+use crate::app::upkeep;
 use crate::exec;
 use crate::exec::budget::Budget;
 use crate::exec::local::Local;
@@ -64,6 +65,12 @@ impl Context {
             budget: Budget::new(limit),
         };
         Ok(Self { environment, config, registry, store, exec, stop: Arc::default() })
+    }
+
+    /// Returns until when results are kept, in milliseconds since 1970; none means for ever.
+    pub fn until_ms(&self) -> Option<u64> {
+        let ttl = self.config.ttl.value?;
+        Some(upkeep::now_ms().saturating_add(ttl.as_millis() as u64))
     }
 
     /// Returns what the settings say of keeping.

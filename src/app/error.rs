@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::app::config;
 use crate::exec;
+use crate::gc;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::source::Source;
 use crate::lower::mistake;
@@ -97,6 +98,9 @@ pub enum Error {
     /// The store.
     #[error(transparent)]
     Store(#[from] store::error::Error),
+    /// Removing from the store.
+    #[error(transparent)]
+    Gc(#[from] gc::error::Error),
     /// The run.
     #[error(transparent)]
     Run(#[from] exec::error::Error),
@@ -117,6 +121,7 @@ impl Error {
             Self::Config(config::Error::Planted { .. })
             | Self::NoStore { .. }
             | Self::Store(_)
+            | Self::Gc(_)
             | Self::Machine(_) => Whose::Store,
             Self::Usage(_) | Self::Config(_) => Whose::Usage,
             Self::Write { .. } => Whose::Result,

@@ -7,7 +7,7 @@ use crate::app::config::Config;
 use crate::app::context::{self, Access};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
-use crate::store::object::share;
+use crate::store::share;
 
 /// Makes a store: at the place that the settings name, else `.vox` in a folder; says where, and
 /// whether it is new.

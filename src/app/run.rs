@@ -17,6 +17,7 @@ use crate::exec::error::Failure;
 use crate::exec::event::{Event, Outcome, Sink};
 use crate::exec::inputs::Inputs;
 use crate::exec::report::Report;
+use crate::id::NodeId;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::dialect::Dialect;
 use crate::lang::source::{Source, SourceId};
@@ -25,7 +26,7 @@ use crate::lower::lowered::{Lowered, Usage};
 use crate::lower::program::lower;
 use crate::lower::request::{Request, Setting};
 use crate::plan::goal::Action;
-use crate::plan::graph::Plan;
+use crate::plan::graph::{Operand, Plan};
 use crate::primitive::registry::Registry;
 
 /// What is run, for every case alike.
@@ -64,6 +65,8 @@ pub struct Answer {
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that diagnostics and origins talk about.
     pub sources: Vec<Source>,
+    /// For each goal its node, where it is one.
+    pub nodes: Vec<Option<NodeId>>,
     /// For each goal, what its failure stands on; nothing for goals that have a value.
     pub blame: Vec<Blame>,
 }
@@ -160,9 +163,15 @@ pub fn run(
             Ok(report) => {
                 let actions = plan.goals.iter().map(|goal| goal.action.clone());
                 let goals = actions.zip(report.goals.iter().cloned()).collect();
+                let nodes = plan.goals.iter().map(|goal| match goal.value {
+                    Operand::Node(node) => Some(plan.id(node)),
+                    _ => None,
+                });
+                let nodes = nodes.collect();
                 let blame = report.goals.iter().map(|outcome| blame(&plan, outcome)).collect();
                 return Ok(Answer {
                     blame,
+                    nodes,
                     goals,
                     report,
                     planning,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::app::run::Answer;
 use crate::exec::event::Outcome;
 use crate::exec::report::{Ran, Report};
+use crate::id::NodeId;
 use crate::lang::diagnostic::{Diagnostic, Severity};
 use crate::lang::source::Source;
 use crate::plan::goal::Action;
@@ -36,8 +37,11 @@ pub fn value(value: &Value) -> Json {
 }
 
 /// Returns a goal with what became of it.
-pub fn goal(action: Option<&Action>, outcome: &Outcome) -> Json {
+pub fn goal(action: Option<&Action>, outcome: &Outcome, node: Option<NodeId>) -> Json {
     let mut goal = Map::new();
+    if let Some(node) = node {
+        goal.insert("node".to_owned(), json!(node.to_string()));
+    }
     match action {
         Some(Action::Print { label }) => goal.insert("print".to_owned(), json!(label)),
         Some(Action::Save { path }) => goal.insert("save".to_owned(), json!(path)),
@@ -119,7 +123,8 @@ pub fn case(name: Option<&str>, answer: &Answer, nodes: bool) -> Json {
     if let Some(name) = name {
         case.insert("case".to_owned(), json!(name));
     }
-    let goals = answer.goals.iter().map(|(action, outcome)| goal(Some(action), outcome));
+    let goals = answer.goals.iter().zip(&answer.nodes);
+    let goals = goals.map(|((action, outcome), node)| goal(Some(action), outcome, *node));
     case.insert("goals".to_owned(), goals.collect());
     case.insert("counts".to_owned(), counts(&answer.report));
     if nodes {

@@ -81,7 +81,7 @@ impl Teller {
                 json!({"event": "stored", "case": case, "nodes": nodes})
             }
             Event::Goal { index, outcome } => {
-                json!({"event": "goal", "case": case, "goal": shape::goal(actions.get(*index), outcome)})
+                json!({"event": "goal", "case": case, "goal": shape::goal(actions.get(*index), outcome, None)})
             }
             Event::Waiting { node, op, holder } => json!({
                 "event": "waiting", "case": case, "node": node.to_string(), "op": op,

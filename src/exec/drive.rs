@@ -68,6 +68,8 @@ pub struct Options {
     pub claimed_ps: u64,
     /// After which time it is said who holds a node that is waited for.
     pub patience: Duration,
+    /// When results may go, in milliseconds since 1970; never, when it is none.
+    pub until_ms: Option<u64>,
     /// Set by whoever wants the run to stop.
     pub stop: Arc<AtomicBool>,
 }
@@ -80,6 +82,7 @@ impl Default for Options {
             no_wait: false,
             claimed_ps: CLAIMED_PS,
             patience: Duration::from_secs(2),
+            until_ms: None,
             stop: Arc::default(),
         }
     }

@@ -121,6 +121,13 @@ impl Run<'_> {
 
     /// Ends goals that nothing can answer any more: a fault of vox, said instead of hanging.
     pub(in crate::exec) fn give_up_on_the_rest(&mut self) {
+        // An encoder that was to run again for its file, and one of whose arguments failed.
+        for (node, goals) in std::mem::take(&mut self.effects) {
+            let Some(root) = self.schedule.failed(node) else { continue };
+            for goal in goals {
+                self.outcomes[goal as usize] = Some(Outcome::Failed(self.failures[&root].clone()));
+            }
+        }
         for outcome in self.outcomes.iter_mut().filter(|outcome| outcome.is_none()) {
             let message = "nothing is left to run, and the goal is not known".to_owned();
             let (node, op) = (NodeIndex(0), "exec");

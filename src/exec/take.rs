@@ -192,7 +192,7 @@ impl Run<'_> {
             object,
             refs: objects,
             settles: false,
-            until: None,
+            until: self.options.until_ms,
         })
     }
 

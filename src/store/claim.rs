@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::id::NodeId;
 use crate::store::error::{Error, io_error};
+use crate::store::fault::{self, Effect};
 use crate::store::lock;
 
 /// The right to compute one node.
@@ -145,9 +146,13 @@ impl Files {
             match std::fs::metadata(&path) {
                 Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
                     // Informative; a full disk does not take the claim away.
-                    file.set_len(0)
+                    let text = holder.write();
+                    let text = text.as_bytes();
+                    fault::effect(Effect::Resize(&path, 0), || file.set_len(0))
                         .and_then(|()| file.rewind())
-                        .and_then(|()| file.write_all(holder.write().as_bytes()))
+                        .and_then(|()| {
+                            fault::effect(Effect::Write(&path, 0, text), || file.write_all(text))
+                        })
                         .ok();
                     return Ok(Ok(file));
                 }
@@ -192,8 +197,10 @@ impl Claims for Files {
 
     fn release(&self, node: NodeId) {
         // What stays behind is locked by nobody and taken over by the next.
-        std::fs::remove_file(self.path(node, "wait")).ok();
-        std::fs::remove_file(self.path(node, "lock")).ok();
+        for ending in ["wait", "lock"] {
+            let path = self.path(node, ending);
+            fault::effect(Effect::Remove(&path), || std::fs::remove_file(&path)).ok();
+        }
         guard(&self.latches).remove(&node);
     }
 }

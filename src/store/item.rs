@@ -26,6 +26,8 @@ pub(in crate::store) struct Item {
     pub(in crate::store) needs: Vec<BlobId>,
     pub(in crate::store) us: u64,
     pub(in crate::store) settles: bool,
+    /// When its objects may go: see the index.
+    pub(in crate::store) until_ms: u64,
     pub(in crate::store) claim: Option<Claim>,
 }
 
@@ -67,21 +69,20 @@ pub(in crate::store) fn look_again(
         .filter(|id| !proofs.contains_key(id))
         .copied()
         .collect();
+    // A row says that the bytes were proved, not that they are durable: a reader makes one at first
+    // sight of what a process wrote that died before its last sync.
     let mut there = Vec::new();
     for id in needs {
         let row = store.ask(|index| index.object(id))?;
         let now = store.objects.stat(id)?;
-        match (row, now) {
-            (_, None) => {}
-            (Some(row), Some(now)) if row.proof == now => {
-                proofs.insert(id, now);
-            }
-            (_, Some(_)) => {
-                if let Some(blob) = store.open_blob(id)? {
-                    proofs.insert(id, blob.proof());
-                    there.push(store.layout.object(id));
-                }
-            }
+        let proof = match (row, now) {
+            (_, None) => None,
+            (Some(row), Some(now)) if row.proof == now => Some(now),
+            (_, Some(_)) => store.open_blob(id)?.map(|blob| blob.proof()),
+        };
+        if let Some(proof) = proof {
+            proofs.insert(id, proof);
+            there.push(store.layout.object(id));
         }
     }
     if !there.is_empty() && matches!(store.kind, Kind::Files { .. }) {
@@ -100,7 +101,8 @@ pub(in crate::store) fn rows_of_objects(
         for (id, _) in &item.objects {
             if let Some(proof) = proofs.get(id) {
                 let (id, proof) = (*id, *proof);
-                rows.push(ObjectRow { id, proof, used, uses: 1, cost_us: item.us });
+                let (cost_us, until_ms) = (item.us, item.until_ms);
+                rows.push(ObjectRow { id, proof, used, uses: 1, cost_us, until_ms });
             }
         }
     }

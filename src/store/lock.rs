@@ -8,7 +8,11 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use crate::store::object::share;
+use crate::store::fault::{self, Effect};
+use crate::store::share;
+
+/// How often a lock file is looked for that others make and remove meanwhile.
+const TRIES: usize = 1000;
 
 /// A lock; dropped, it is given back.
 #[must_use = "a dropped lock is given back"]
@@ -67,27 +71,48 @@ pub fn sealing(local: &Path) -> io::Result<Lock> {
     Ok(lock)
 }
 
+/// Takes the same lock as the collector: alone, and before any sealer that comes later.
+pub fn collecting(local: &Path) -> io::Result<Lock> {
+    let turnstile = Lock::exclusive(&local.join("gc.want"))?;
+    let lock = Lock::exclusive(&local.join("gc.lock"))?;
+    drop(turnstile);
+    Ok(lock)
+}
+
+/// Takes the lock of the collector, or says `None` when anybody seals or collects just now.
+pub fn try_collecting(local: &Path) -> io::Result<Option<Lock>> {
+    let Some(turnstile) = Lock::try_exclusive(&local.join("gc.want"))? else { return Ok(None) };
+    let lock = Lock::try_exclusive(&local.join("gc.lock"))?;
+    drop(turnstile);
+    Ok(lock)
+}
+
 /// Opens a file to be locked or written, made when it is missing; in a shared folder for its group.
 pub fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        opened => return opened,
-    }
-    match options.create_new(true).mode(0o644).open(path) {
-        Ok(file) => {
-            if let Some(folder) = path.parent() {
-                share::settle(folder, &file, share::OWNED)?;
+    let mut there = OpenOptions::new();
+    there.read(true).write(true);
+    let mut new = there.clone();
+    new.create_new(true).mode(0o644);
+    let mut opened = there.open(path);
+    for _ in 0..TRIES {
+        match &opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => break,
+        }
+        match fault::effect(Effect::Create(path), || new.open(path)) {
+            Ok(file) => {
+                if let Some(folder) = path.parent() {
+                    share::settle(folder, &file, share::OWNED)?;
+                }
+                return Ok(file);
             }
-            Ok(file)
+            // Somebody else was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
-        // Somebody else made it meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
-        }
-        Err(error) => Err(error),
+        opened = there.open(path);
     }
+    opened
 }
 
 #[cfg(test)]
@@ -107,6 +132,34 @@ mod tests {
         let held = Lock::try_exclusive(&path).unwrap();
         assert!(held.is_some());
         assert!(Lock::try_exclusive(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_collector_gets_in_between_sealers_that_never_leave_together() {
+        use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let (stop, inside) = (AtomicBool::new(false), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::SeqCst) {
+                        let lock = sealing(dir.path()).unwrap();
+                        inside.fetch_add(1, Ordering::SeqCst);
+                        std::thread::sleep(std::time::Duration::from_millis(3));
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(lock);
+                    }
+                });
+            }
+            for _ in 0..10 {
+                let lock = collecting(dir.path()).unwrap();
+                assert_eq!(inside.load(Ordering::SeqCst), 0);
+                drop(lock);
+            }
+            stop.store(true, Ordering::SeqCst);
+        });
+        let lock = try_collecting(dir.path()).unwrap();
+        assert!(lock.is_some() && try_collecting(dir.path()).unwrap().is_none());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::id::{BlobId, Digest, NodeId};
 use crate::store::error::Error;
-use crate::store::index::ask::{Change, ObjectRow, Spot, Table};
+use crate::store::index::ask::{Change, FOREVER, ObjectRow, Spot, Table};
 use crate::store::index::segments::At;
 use crate::store::log::receipt::{Outcome, Receipt};
 use crate::store::log::record::{Body, Record};
@@ -29,6 +29,8 @@ pub struct Found {
     pub here: bool,
     /// Whose record it is.
     pub writer: WriterId,
+    /// When the value may go, as the record says that keeps it longest: see the index.
+    pub until_ms: u64,
 }
 
 /// What the store knows of a node.
@@ -50,6 +52,7 @@ struct Seen {
     us: u64,
     settles: bool,
     inputs: Option<Vec<BlobId>>,
+    until_ms: u64,
     receipt: Receipt,
 }
 
@@ -58,7 +61,8 @@ impl Seen {
         let Record { seq, lam, body: Body::Run(run), .. } = record else { return None };
         let receipt = Receipt::read(&run.receipt).ok()?;
         let (us, settles, inputs) = (run.us, run.settles, run.inputs);
-        Some(Self { writer, seq, lam, us, settles, inputs, receipt })
+        let until_ms = run.until.unwrap_or(FOREVER);
+        Some(Self { writer, seq, lam, us, settles, inputs, until_ms, receipt })
     }
 }
 
@@ -87,6 +91,16 @@ impl Store {
             Some(seen) => self.found(seen).map(Answer::Found),
             None => Ok(Answer::Conflict(writers)),
         }
+    }
+
+    /// Closes the segments that were opened: what was removed must not answer from there.
+    pub fn close_segments(&self) {
+        self.segments.close();
+    }
+
+    /// Returns all receipts of a node, also those that differ.
+    pub fn receipts(&self, node: NodeId) -> Result<Vec<Receipt>, Error> {
+        Ok(self.recorded(node)?.0.into_iter().map(|seen| seen.receipt).collect())
     }
 
     /// Says whether a node was ever recorded: as a run, or as one that left no value.
@@ -181,7 +195,7 @@ impl Store {
         let row = self.ask(|index| index.object(id))?;
         if row.is_none_or(|row| row.proof != blob.proof()) {
             match blob.prove() {
-                Ok(()) => self.proved(id, &blob, row)?,
+                Ok(()) => self.proved(id, &blob)?,
                 Err(error) if error.is_damage() => {
                     self.put_aside(id, &blob.proof(), &error)?;
                     return Ok(None);
@@ -229,23 +243,17 @@ impl Store {
         self.ask(|index| index.apply(&change)).map(drop)
     }
 
-    fn proved(&self, id: BlobId, blob: &Blob, row: Option<ObjectRow>) -> Result<(), Error> {
+    fn proved(&self, id: BlobId, blob: &Blob) -> Result<(), Error> {
         let used = (now_ns() / 1_000_000_000) as u64;
-        let row = ObjectRow {
-            id,
-            proof: blob.proof(),
-            used,
-            uses: 0,
-            cost_us: row.map_or(0, |row| row.cost_us),
-        };
+        let row = ObjectRow { id, proof: blob.proof(), used, uses: 0, cost_us: 0, until_ms: 0 };
         let change = Change { objects: vec![row], ..Change::default() };
         self.ask(|index| index.apply(&change)).map(drop)
     }
 
     fn found(&self, seen: Seen) -> Result<Box<Found>, Error> {
         let here = self.is_here(&seen.receipt)?;
-        let Seen { writer, lam, us, inputs, receipt, .. } = seen;
-        Ok(Box::new(Found { receipt, us, lam, inputs, here, writer }))
+        let Seen { writer, lam, us, inputs, until_ms, receipt, .. } = seen;
+        Ok(Box::new(Found { receipt, us, lam, inputs, here, writer, until_ms }))
     }
 
     /// Picks the record that stands among some that differ, if one does: this host's own, and when
@@ -287,24 +295,39 @@ impl Store {
         for attempt in 0..3 {
             let spots = self.ask(|index| index.spots(table, key))?;
             match self.read_all(&spots)? {
-                Some(records) => {
+                // What was moved between the question and the answer lies elsewhere by now.
+                Read::Less(_) if attempt < 2 && self.moved(table, key, &spots)? => {}
+                Read::All(records) | Read::Less(records) => {
                     for (writer, record) in records {
                         visit(writer, record);
                     }
                     return Ok(());
                 }
-                None if attempt < 2 => {
+                Read::Gone(_) if attempt == 0 => {
                     self.refresh()?;
                 }
-                None => {}
+                // The folders look as they did: it is the index that is wrong.
+                Read::Gone(_) if attempt == 1 => self.relist()?,
+                Read::Gone(records) => {
+                    for (writer, record) in records {
+                        visit(writer, record);
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// Reads the records at some places; none when a segment has gone.
-    fn read_all(&self, spots: &[Spot]) -> Result<Option<Vec<(WriterId, Record)>>, Error> {
+    /// Says whether a key leads elsewhere than a moment ago.
+    fn moved(&self, table: Table, key: u64, before: &[Spot]) -> Result<bool, Error> {
+        self.rest()?;
+        Ok(self.ask(|index| index.spots(table, key))? != before)
+    }
+
+    /// Reads the records at some places.
+    fn read_all(&self, spots: &[Spot]) -> Result<Read, Error> {
         let mut records = Vec::with_capacity(spots.len());
+        let (mut less, mut gone) = (false, false);
         for spot in spots {
             match self.at(*spot)? {
                 At::Record(writer, record) => {
@@ -312,12 +335,26 @@ impl Store {
                         records.push((writer, *record));
                     }
                 }
-                At::Gone => return Ok(None),
-                At::Nothing => {}
+                At::Gone => gone = true,
+                At::Nothing => less = true,
             }
         }
-        Ok(Some(records))
+        Ok(match (gone, less) {
+            (true, _) => Read::Gone(records),
+            (false, true) => Read::Less(records),
+            (false, false) => Read::All(records),
+        })
     }
+}
+
+/// What became of reading the records at some places.
+enum Read {
+    /// All were there.
+    All(Vec<(WriterId, Record)>),
+    /// Some places held nothing.
+    Less(Vec<(WriterId, Record)>),
+    /// A segment has gone since; these are in others.
+    Gone(Vec<(WriterId, Record)>),
 }
 
 /// Says whether two receipts of one node say the same came out.
@@ -331,6 +368,8 @@ fn agree(one: &Receipt, other: &Receipt) -> bool {
 
 /// Picks among records that agree the one that says most: what its arguments were.
 fn best(seen: Vec<Seen>) -> Seen {
+    let until_ms = seen.iter().map(|seen| seen.until_ms).max().unwrap_or(0);
     let at = seen.iter().position(|seen| seen.inputs.is_some()).unwrap_or(0);
-    seen.into_iter().nth(at).expect("the caller found one")
+    let best = seen.into_iter().nth(at).expect("the caller found one");
+    Seen { until_ms, ..best }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{BlobId, Digest, NodeId};
 use crate::store::claim::{self, Claim, Claims, Holder, Try};
 use crate::store::error::{Error, io_error};
-use crate::store::index::ask::{Change, Index, Spot};
+use crate::store::index::ask::{Change, Index, Spot, Stamp};
 use crate::store::index::error::Error as IndexError;
 use crate::store::index::fill::{self, Listed};
 use crate::store::index::scan::Scan;
@@ -24,10 +24,10 @@ use crate::store::object::layout::{Layout, WriterId};
 use crate::store::object::memory::Memory;
 use crate::store::object::objects::Objects;
 use crate::store::object::proof::Proof;
-use crate::store::object::share;
 use crate::store::object::tree::Tree;
 use crate::store::place::{self, Environment, Place};
 use crate::store::runs::Live;
+use crate::store::share;
 use crate::store::writer::{self, Floor, Identity};
 
 /// The tag of folders that backup programs leave out.
@@ -233,9 +233,10 @@ impl Store {
         if matches!(self.kind, Kind::Memory(_)) {
             return Ok(Listed::default());
         }
-        let mut listed = fill::refresh(&self.layout, &*self.index, now_ns());
+        let refresh = || fill::refresh(&self.layout, &*self.index, now_ns(), !self.read_only);
+        let mut listed = refresh();
         if matches!(listed, Err(ReadError::Index(IndexError::Lost { .. }))) {
-            listed = fill::refresh(&self.layout, &*self.index, now_ns());
+            listed = refresh();
         }
         let listed = listed?;
         if listed.gone > 0 {
@@ -245,6 +246,16 @@ impl Store {
             self.notice(Notice::Segment { path: path.clone(), reason: reason.clone() });
         }
         Ok(listed)
+    }
+
+    /// Lists the whole log again, whatever the folders' times say: the index names what is not there.
+    pub(in crate::store) fn relist(&self) -> Result<(), Error> {
+        let never = Stamp { mtime_ns: 0, ctime_ns: 0 };
+        let known = self.ask(|index| index.stamps())?;
+        let stamps = known.into_keys().map(|folder| (folder, never)).collect();
+        let change = Change { stamps, ..Change::default() };
+        self.ask(|index| index.apply(&change))?;
+        self.refresh().map(drop)
     }
 
     /// Tries to take a node for `operator`; never waits.
@@ -318,7 +329,8 @@ impl Store {
         let used = std::mem::take(&mut *guard(&self.used));
         let now = (now_ns() / 1_000_000_000) as u64;
         let used = used.into_iter().map(|(id, uses)| (id, now, uses)).collect();
-        let change = Change { used, ..Change::default() };
+        let read = self.segments.take_read().into_iter().map(|id| (id, now / 86_400)).collect();
+        let change = Change { read, used, ..Change::default() };
         self.ask(|index| index.apply(&change)).map(drop)
     }
 
@@ -334,10 +346,7 @@ impl Store {
     }
 
     /// Asks the index; one that was lost is filled again and asked again.
-    pub(in crate::store) fn ask<T>(
-        &self,
-        ask: impl Fn(&dyn Index) -> Result<T, IndexError>,
-    ) -> Result<T, Error> {
+    pub fn ask<T>(&self, ask: impl Fn(&dyn Index) -> Result<T, IndexError>) -> Result<T, Error> {
         match ask(&*self.index) {
             Err(IndexError::Lost { .. }) => {
                 self.segments.close();
@@ -349,7 +358,13 @@ impl Store {
     }
 
     pub(in crate::store) fn at(&self, spot: Spot) -> Result<At, Error> {
-        match self.segments.at(&*self.index, spot) {
+        let at = self.segments.at(&*self.index, spot);
+        if matches!(at, Ok(At::Nothing)) {
+            for (path, reason) in self.segments.bad() {
+                self.notice(Notice::Segment { path, reason });
+            }
+        }
+        match at {
             Err(ReadError::Index(IndexError::Lost { .. })) => Ok(At::Gone),
             at => Ok(at?),
         }
@@ -400,6 +415,7 @@ fn settle(layout: &Layout, place: &Place, read_only: bool) -> Result<(String, bo
         }
         return Err(Error::ReadOnly { path: root.to_owned() });
     }
+    disk::make_root(root)?;
     share::create(layout.local()).map_err(io_error("create", layout.local()))?;
     let lock = layout.log_lock();
     let lock = Lock::exclusive(&lock).map_err(io_error("lock", &lock))?;

@@ -5,14 +5,17 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::id::{Digest, NodeId};
 use crate::store::error::{Error, io_error};
+use crate::store::fault::{self, Effect};
 use crate::store::index::ask::{Index, RunRow};
 use crate::store::lock::Lock;
 use crate::store::memo::now_ns;
+use crate::store::object::disk;
 use crate::store::writer;
 
 /// A run that is going on; dropped, it is over.
@@ -34,13 +37,14 @@ impl Live {
         let file = match folder {
             Some(folder) => {
                 let path = folder.join(&name);
-                let lock = Lock::exclusive(&path).map_err(io_error("lock", &path))?;
+                let lock = lock_at(&path)?;
                 let mut text = Vec::new();
                 for (label, node) in &goals {
                     let label = label.escape_default();
                     writeln!(text, "{node} {label}").map_err(io_error("write", &path))?;
                 }
-                lock.file().write_all(&text).map_err(io_error("write", &path))?;
+                fault::effect(Effect::Write(&path, 0, &text), || lock.file().write_all(&text))
+                    .map_err(io_error("write", &path))?;
                 Some((path, lock))
             }
             None => None,
@@ -62,8 +66,20 @@ impl Drop for Live {
         // A row or file that stays is that of a run that nobody keeps locked.
         self.index.forget(&self.row.name).ok();
         if let Some((path, lock)) = self.file.take() {
-            fs::remove_file(path).ok();
+            fault::effect(Effect::Remove(&path), || fs::remove_file(&path)).ok();
             drop(lock);
+        }
+    }
+}
+
+/// Locks the file of a run, which may be taken for one of the dead until it is locked.
+fn lock_at(path: &Path) -> Result<Lock, Error> {
+    loop {
+        let lock = Lock::exclusive(path).map_err(io_error("lock", path))?;
+        let ours = lock.file().metadata().map_err(io_error("examine", path))?;
+        match fs::metadata(path) {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => return Ok(lock),
+            _ => {}
         }
     }
 }
@@ -88,6 +104,26 @@ pub fn live(folder: &Path) -> Result<Vec<NodeId>, Error> {
         goals.extend(nodes.map(NodeId));
     }
     Ok(goals)
+}
+
+/// Removes what runs left behind that were killed: their files, and their rows.
+pub fn bury(folder: &Path, index: &dyn Index) -> Result<u64, Error> {
+    let mut buried = 0;
+    for entry in disk::entries(folder)? {
+        let name = entry.file_name();
+        let is_run = |name: &&str| name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        let Some(name) = name.to_str().filter(is_run) else { continue };
+        let path = entry.path();
+        let Ok(file) = fs::File::open(&path) else { continue };
+        // Removed while it is locked: nobody takes it for a run that begins.
+        if crate::store::lock::try_lock(&file).map_err(io_error("lock", &path))?
+            && disk::remove_plain(&path)?.is_some()
+        {
+            index.forget(name)?;
+            buried += 1;
+        }
+    }
+    Ok(buried)
 }
 
 #[cfg(test)]
@@ -117,5 +153,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("dead"), format!("{} x\n", Digest::of(b"a"))).unwrap();
         assert_eq!(live(dir.path()).unwrap(), []);
+        // Only what has a run's name is buried, and only if nobody runs.
+        let index: Arc<dyn Index> = Arc::new(Scan::new());
+        fs::write(dir.path().join("0123456789abcdef0123456789abcdef"), "").unwrap();
+        let run = Live::begin(Some(dir.path()), index.clone(), Vec::new()).unwrap();
+        assert_eq!(bury(dir.path(), &*index).unwrap(), 1);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        drop(run);
     }
 }

@@ -9,7 +9,7 @@ use crate::store::claim::Claim;
 use crate::store::entry::{Entry, Event, Inputs, Made, Parts, Ran, Summary, What};
 use crate::store::error::{Error, io_error};
 use crate::store::fault;
-use crate::store::index::ask::{Change, Rows, SegmentRow, Table};
+use crate::store::index::ask::{Change, FOREVER, Rows, SegmentRow, Table};
 use crate::store::index::fill::Keys;
 use crate::store::item::{Item, again, look_again, rows_of_objects};
 use crate::store::lock::{self, Lock};
@@ -80,6 +80,7 @@ impl Sealer {
             needs: Vec::new(),
             us: 0,
             settles: false,
+            until_ms: FOREVER,
             claim,
         };
         match what {
@@ -129,6 +130,7 @@ impl Sealer {
         item.node = Some(receipt.node);
         item.keys = Keys::of_run(&receipt, inputs.as_deref());
         (item.us, item.settles) = (ran.us, ran.settles);
+        item.until_ms = ran.until.unwrap_or(FOREVER);
         item.body = Some(Body::Run(Run {
             receipt: receipt.bytes(),
             us: ran.us,
@@ -259,7 +261,10 @@ impl Sealer {
         match self.store.receipt(node)? {
             Answer::Found(found) => {
                 let same = found.receipt == Receipt::read(&run.receipt)?;
-                Ok(!same || item.settles || (run.inputs.is_some() && found.inputs.is_none()))
+                let brings = run.inputs.is_some() && found.inputs.is_none();
+                // A record that lets go of the value earlier does not speak for this run.
+                let longer = item.until_ms > found.until_ms;
+                Ok(!same || item.settles || brings || longer)
             }
             Answer::Conflict(_) | Answer::None => Ok(true),
         }

@@ -60,6 +60,24 @@ struct Written {
     head: String,
     #[serde(default)]
     segment: Option<String>,
+    /// The digest of all the others: a flipped digit of the head would begin another chain.
+    #[serde(default)]
+    sum: Option<String>,
+}
+
+impl Written {
+    fn summed(&self) -> String {
+        let Self { writer, replaced, machine, root, inode, seq, head, segment, sum: _ } = self;
+        let (replaced, seq) = (replaced.join(","), seq.to_string());
+        let segment = segment.as_deref().unwrap_or_default();
+        let mut text = String::new();
+        let fields: [&str; 8] = [writer, &replaced, machine, root, inode, &seq, head, segment];
+        for field in fields {
+            text.push_str(field);
+            text.push('\n');
+        }
+        Digest::of(text.as_bytes()).hex()
+    }
 }
 
 impl Identity {
@@ -76,7 +94,15 @@ impl Floor {
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            // Bytes that are no text say nothing sensible either.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidData
+                ) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(io_error("read", path)(error)),
         };
         // A file that says nothing sensible is as good as none: a new writer is always right.
@@ -84,6 +110,9 @@ impl Floor {
     }
 
     fn of(written: Written) -> Option<Self> {
+        if written.sum.as_ref().is_some_and(|sum| *sum != written.summed()) {
+            return None;
+        }
         let replaced = written.replaced.iter().map(|text| WriterId::parse(text));
         Some(Self {
             writer: WriterId::parse(&written.writer)?,
@@ -100,7 +129,7 @@ impl Floor {
 
     /// Writes the floor durably.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let written = Written {
+        let mut written = Written {
             writer: self.writer.to_string(),
             replaced: self.replaced.iter().map(ToString::to_string).collect(),
             machine: self.identity.machine.clone(),
@@ -109,7 +138,9 @@ impl Floor {
             seq: self.head.seq,
             head: self.head.hash.hex(),
             segment: self.last.map(|name| name.to_string()),
+            sum: None,
         };
+        written.sum = Some(written.summed());
         let text = toml::to_string(&written).map_err(|error| Error::Settings {
             path: path.to_owned(),
             reason: error.to_string(),

@@ -13,12 +13,18 @@ use std::process::Command;
 use std::sync::{Arc, mpsc};
 
 use vox::canon::Tree;
+use vox::gc::compact::compact;
+use vox::gc::forget::forget;
+use vox::gc::policy::Limits;
+use vox::gc::sweep::{self, How, collect};
 use vox::id::{BlobId, Digest, NodeId};
 use vox::store::entry::{Entry, Event, Inputs, Made, Ran, What};
 use vox::store::log::definition::Definition;
+use vox::store::log::list;
 use vox::store::log::receipt::{Outcome, Output, Receipt};
 use vox::store::log::record::{Pin, Target};
 use vox::store::lookup::Answer;
+use vox::store::object::tree::Tree as Objects;
 use vox::store::open::{Options, Store};
 use vox::store::place::{Environment, Place};
 
@@ -126,18 +132,60 @@ fn fill(root: &Path, acknowledged: &Path) {
     assert!(summary.error.is_none() && summary.left == 0, "{summary:?}");
 }
 
+/// Far enough from now that nothing was used lately.
+const LATER_MS: u64 = 4_000_000_000_000;
+
+/// Collects all that may go; writes down before what that is.
+fn gc(root: &Path, planned: &Path) {
+    let store = open(root);
+    let limits = Limits { bytes: Some(1), ..Limits::default() };
+    let mut options = sweep::Options { limits, now_ms: LATER_MS, ..sweep::Options::default() };
+    options.how.dry_run = true;
+    let objects = Objects::new(store.layout());
+    let report = collect(&store, &objects, &options).unwrap();
+    let mut lines = fs::read_to_string(planned).unwrap_or_default();
+    report.removed.iter().for_each(|one| lines += &format!("{}\n", one.id));
+    fs::write(planned, lines).unwrap();
+    options.how.dry_run = false;
+    let done = collect(&store, &objects, &options).unwrap();
+    assert_eq!(done.removed.len(), report.removed.len());
+}
+
+/// For good, and where locks reach everybody.
+const HOW: How = How { dry_run: false, alone: false };
+
+/// What a child does.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Fill,
+    Gc,
+    Compact,
+    Forget,
+}
+
 /// Not a test of its own: what the child does, when the environment says that this is one.
 #[test]
 fn child() {
     let Some(folder) = std::env::var_os("VOX_TEST_CHILD") else { return };
     let folder = Path::new(&folder);
-    fill(&folder.join("store"), &folder.join("acknowledged"));
+    let root = folder.join("store");
+    match std::env::var("VOX_TEST_DEED").unwrap().as_str() {
+        "Gc" => gc(&root, &folder.join("planned")),
+        "Compact" => {
+            compact(&open(&root), HOW).unwrap();
+        }
+        "Forget" => {
+            forget(&open(&root), 1, LATER_MS, HOW).unwrap();
+        }
+        _ => fill(&root, &folder.join("acknowledged")),
+    }
 }
 
 /// Runs the child; says whether it survived.
-fn run(folder: &Path, crash_at: Option<u64>) -> bool {
+fn run(folder: &Path, deed: Deed, crash_at: Option<u64>) -> bool {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["child", "--exact"]).env("VOX_TEST_CHILD", folder).env_remove("VOX_CRASH_AT");
+    command.env("VOX_TEST_DEED", format!("{deed:?}"));
     if let Some(at) = crash_at {
         command.env("VOX_CRASH_AT", at.to_string());
     }
@@ -194,13 +242,13 @@ fn a_stop_anywhere_leaves_no_lie() {
     let mut seen = BTreeSet::new();
     for at in 1..MOST {
         let folder = tempfile::tempdir().unwrap();
-        let survived = run(folder.path(), Some(at));
+        let survived = run(folder.path(), Deed::Fill, Some(at));
         seen.insert(check(folder.path()));
         if !survived {
-            run(folder.path(), Some(at));
+            run(folder.path(), Deed::Fill, Some(at));
             check(folder.path());
         }
-        assert!(run(folder.path(), None));
+        assert!(run(folder.path(), Deed::Fill, None));
         assert_eq!(check(folder.path()), NODES as usize, "stopped at {at}");
         if survived {
             assert!(at > 20, "only {at} effects: is the feature `fault` on?");
@@ -210,4 +258,88 @@ fn a_stop_anywhere_leaves_no_lie() {
         }
     }
     panic!("the child never survives");
+}
+
+/// A store that is full, and where it lies.
+fn full() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fill(&folder.path().join("store"), &folder.path().join("acknowledged"));
+    check(folder.path());
+    folder
+}
+
+/// Does a deed to a full store, stopped before its nth effect; looks after each stop and after going
+/// on, and fills the store again. Returns how many effects there are.
+fn stop_everywhere(deed: Deed, look: impl Fn(&Path, bool)) -> u64 {
+    for at in 1..MOST {
+        let folder = full();
+        let survived = run(folder.path(), deed, Some(at));
+        look(folder.path(), survived);
+        assert!(run(folder.path(), deed, None), "stopped at {at}");
+        look(folder.path(), true);
+        assert!(run(folder.path(), Deed::Fill, None), "stopped at {at}");
+        let store = open(&folder.path().join("store"));
+        assert!(store.verify().unwrap().is_clean());
+        assert_eq!((1..=NODES).filter(|number| is_found(&store, *number)).count(), NODES as usize);
+        if survived {
+            return at - 1;
+        }
+    }
+    panic!("the child never survives")
+}
+
+#[test]
+fn a_stop_while_collecting_loses_only_what_was_to_go() {
+    let steps = stop_everywhere(Deed::Gc, |folder, done| {
+        let store = open(&folder.join("store"));
+        let report = store.verify().unwrap();
+        assert!(report.is_clean() && report.gaps.is_empty() && report.strays.is_empty());
+        let planned = fs::read_to_string(folder.join("planned")).unwrap_or_default();
+        let planned: BTreeSet<BlobId> =
+            planned.lines().map(|line| BlobId(Digest::parse(line).unwrap())).collect();
+        for number in 1..=NODES {
+            // Eviction removes bytes, never knowledge.
+            let Answer::Found(found) = store.receipt(node(number)).unwrap() else { panic!() };
+            assert_eq!(found.receipt, Receipt::new(definition(number), outcome(number)));
+            let Some(output) = found.receipt.output().filter(|output| output.val.is_none()) else {
+                continue;
+            };
+            for id in output.refs.iter().chain([&output.out]) {
+                let is_here = store.has(*id).unwrap();
+                assert!(is_here || planned.contains(id), "{id} was not to go");
+                assert!(!is_here || !done || !planned.contains(id), "{id} was to go");
+            }
+        }
+        // The pin holds: see `fill`.
+        assert!(store.has(blob(&bytes(1))).unwrap());
+    });
+    assert!(steps >= 5, "only {steps} effects: is the feature `fault` on?");
+}
+
+#[test]
+fn a_stop_while_compacting_leaves_every_record() {
+    let steps = stop_everywhere(Deed::Compact, |folder, done| {
+        check(folder);
+        let store = open(&folder.join("store"));
+        let known = (1..=NODES).filter(|number| is_found(&store, *number)).count();
+        assert_eq!(known, NODES as usize);
+        assert_eq!(store.pins().unwrap().len(), 1);
+        let segments = list::all(store.layout()).unwrap().len();
+        assert!(segments == 1 || !done, "{segments} segments");
+    });
+    assert!(steps >= 5, "only {steps} effects: is the feature `fault` on?");
+}
+
+#[test]
+fn a_stop_while_forgetting_leaves_what_is_pinned() {
+    let steps = stop_everywhere(Deed::Forget, |folder, done| {
+        let store = open(&folder.join("store"));
+        let report = store.verify().unwrap();
+        assert!(report.is_clean() && report.forks.is_empty() && report.strays.is_empty());
+        let pins = store.pins().unwrap();
+        assert_eq!((pins.len(), pins[0].pin.on), (1, true));
+        let known = (1..=NODES).filter(|number| is_found(&store, *number)).count();
+        assert!(known == NODES as usize || done || known > 0, "{known}");
+    });
+    assert!(steps >= 2, "only {steps} effects: is the feature `fault` on?");
 }

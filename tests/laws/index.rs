@@ -22,6 +22,8 @@ enum Step {
     Segment(u8, u8, Rows),
     /// The segment that was told so many steps ago is gone.
     Gone(usize),
+    /// The records of that one lie elsewhere now.
+    Moved(usize, Rows),
     Stamp(u8, i64),
     Object(u8, u64, u64),
     Used(u8, u64),
@@ -46,6 +48,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0u8..2, 0u8..3, rows()).prop_map(|(writer, at, rows)| Step::Segment(writer, at, rows)),
         1 => (0usize..4).prop_map(Step::Gone),
+        1 => (0usize..4, rows()).prop_map(|(ago, rows)| Step::Moved(ago, rows)),
         1 => (0u8..3, 0i64..3).prop_map(|(folder, time)| Step::Stamp(folder, time)),
         1 => (0u8..3, 0u64..9, 0u64..9).prop_map(|(id, used, cost)| Step::Object(id, used, cost)),
         1 => (0u8..3, 0u64..9).prop_map(|(id, used)| Step::Used(id, used)),
@@ -88,12 +91,18 @@ impl Told<'_> {
                 change.segments.push((row, rows.clone()));
             }
             Step::Gone(ago) => change.gone.extend(self.segments.iter().rev().nth(*ago)),
+            Step::Moved(ago, rows) => {
+                let id = self.segments.iter().rev().nth(*ago);
+                change.moved.extend(id.map(|id| (*id, rows.clone())));
+            }
             Step::Stamp(of, time) => {
                 change.stamps.push((folder(*of), Stamp { mtime_ns: *time, ctime_ns: -time }));
             }
             Step::Object(of, used, cost_us) => {
                 let (id, proof, used) = (blob(*of), proof(*used), *used);
-                change.objects.push(ObjectRow { id, proof, used, uses: 1, cost_us: *cost_us });
+                let until_ms = (*cost_us * 7) % 5;
+                let cost_us = *cost_us;
+                change.objects.push(ObjectRow { id, proof, used, uses: 1, cost_us, until_ms });
             }
             Step::Used(of, used) => change.used.push((blob(*of), *used, 2)),
             Step::Lost(of) => change.lost.push(blob(*of)),
@@ -160,6 +169,7 @@ fn answers(index: &dyn Index) -> String {
         assert_eq!(index.object(row.id).unwrap().as_ref(), Some(row));
     }
     out.push(format!("{objects:?}"));
+    out.push(format!("{:?} {:?}", index.tally(3, 4).unwrap(), index.memos().unwrap()));
     for number in 0..3 {
         out.push(format!("{:?}", index.memo(&path_of(number)).unwrap()));
     }

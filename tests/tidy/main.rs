@@ -13,13 +13,13 @@ const FLOORS: &[&[&str]] = &[
     &["codec", "primitive"],
     &["plan"],
     &["lower", "kernel", "store"],
-    &["exec"],
+    &["exec", "gc"],
     &["app"],
     &["cli"],
 ];
 
 /// Inside the store too, from the ground up; the files beside the folders stand on top.
-const STORE: &[&str] = &["fault", "lock", "object", "log", "index"];
+const STORE: &[&str] = &["fault", "share", "lock", "object", "log", "index"];
 
 /// The files that may hold `unsafe`, each for the reason in its first lines.
 const UNSAFE: &[&str] = &[

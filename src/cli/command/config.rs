@@ -39,8 +39,15 @@ pub fn run(args: &StoreOnly, environment: &Environment) -> Result<ExitCode, Erro
     };
     let safe: Vec<String> =
         config.safe_stores.value.iter().map(|path| path.display().to_string()).collect();
+    let max_size = config.max_size.value.map_or_else(|| "none".to_owned(), |b| b.to_string());
+    let ttl = match config.ttl.value {
+        Some(ttl) => format!("{}s", ttl.as_secs()),
+        None => "for ever".to_owned(),
+    };
     let rows = [
         ("store", store, how),
+        ("store.max_size", max_size, config.max_size.origin.to_string()),
+        ("store.ttl", ttl, config.ttl.origin.to_string()),
         ("threads", threads, config.threads.origin.to_string()),
         ("memory", memory, config.memory.origin.to_string()),
         ("keep", config.keep.value.word().to_owned(), config.keep.origin.to_string()),

@@ -3,21 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::app::cases::Case;
 use crate::app::cohort::{self, Done};
-use crate::app::config::{self, Config, Flags, Keep};
+use crate::app::config::{Config, Flags, Keep};
 use crate::app::context::{Access, Context};
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::outputs;
+use crate::app::quantity;
 use crate::app::run::{self, Answer, Listener, Spec};
 use crate::app::syntax;
 use crate::app::table::{self, Style};
+use crate::app::upkeep;
 use crate::cli::args::{DialectWord, KeepWord, Run};
+use crate::cli::command::gc::removed;
+use crate::cli::command::notices;
 use crate::cli::command::profile::Profile;
 use crate::cli::exit;
 use crate::cli::failure;
@@ -47,6 +51,7 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
             KeepWord::All => Keep::All,
             KeepWord::Goals => Keep::Goals,
         }),
+        ttl: args.ttl.as_deref().map(ttl).transpose()?,
     };
     let config = Config::gather(&flags, &environment)?;
     let mut spec = spec(&args.program, &environment)?;
@@ -69,6 +74,7 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
     let context = Context::join(environment, config, access)?;
     spec.options.keep = context.keep();
     spec.options.stop = context.stop.clone();
+    spec.options.until_ms = context.until_ms();
     signal::listen(&context.stop)?;
     let how = How { args, voice, style };
     match &args.cases {
@@ -151,15 +157,20 @@ fn split<'a>(flag: &str, what: &str, text: &'a str) -> Result<(&'a str, &'a str)
 }
 
 fn threads(text: &str) -> Result<usize, Error> {
-    config::threads(text).ok_or_else(|| {
+    quantity::threads(text).ok_or_else(|| {
         Error::Usage(format!(
             "--threads {text}: write a count from 1 to 1024, or leave it out to use all cores"
         ))
     })
 }
 
+fn ttl(text: &str) -> Result<Duration, Error> {
+    quantity::span(text)
+        .ok_or_else(|| Error::Usage(format!("--ttl {text}: write for example 30d or 12h")))
+}
+
 fn memory(text: &str) -> Result<u64, Error> {
-    config::size(text)
+    quantity::size(text)
         .ok_or_else(|| Error::Usage(format!("--memory {text}: write for example 500M or 8G")))
 }
 
@@ -168,6 +179,9 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
         Teller { voice: how.voice, case: None, lines: how.lines(), events: how.args.events };
     let answer = run::run(context, spec, None, &mut teller);
     let answer = answer?;
+    if let Some(name) = &how.args.pin {
+        upkeep::pin_goals(context, name, None, &answer)?;
+    }
     failure::tell(&answer, None, &how.output(None), how.voice);
     if how.args.json {
         out::line(&report_json(&[(None, &answer)], &answer.report, false).to_string());
@@ -184,6 +198,8 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
         profile.add(&answer);
         profile.tell();
     }
+    notices::tell(&context.store, how.voice);
+    keep_small(context, how.voice);
     last_line(&answer.report, how.voice);
     Ok(answer.failure().map_or(ExitCode::SUCCESS, exit::exit))
 }
@@ -331,11 +347,26 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     if how.args.profile {
         profile.tell();
     }
+    notices::tell(&context.store, how.voice);
     if let Some(error) = fatal.or(unwritten) {
         return Err(error);
     }
+    for (case, answer) in &named {
+        if let Some(name) = &how.args.pin {
+            upkeep::pin_goals(context, name, *case, answer)?;
+        }
+    }
+    keep_small(context, how.voice);
     last_line(&total, how.voice);
     Ok(if failed > 0 { exit::exit(Whose::Result) } else { ExitCode::SUCCESS })
+}
+
+/// Brings the store below its limit, if it is above it; says so when something went.
+fn keep_small(context: &Context, voice: Voice) {
+    let Some(report) = upkeep::after_run(context) else { return };
+    if !voice.quiet && !report.removed.is_empty() {
+        out::say(&format!("vox: the store was above its limit: removed {}", removed(&report)));
+    }
 }
 
 fn tell_case(name: &str, answer: &Answer, how: &How<'_>) {

@@ -23,12 +23,14 @@ pub(super) fn segment_row(row: &Row<'_>) -> rusqlite::Result<(SegmentId, Segment
 
 pub(super) fn object_row(row: &Row<'_>) -> rusqlite::Result<ObjectRow> {
     let (used, uses, cost): (i64, i64, i64) = (row.get(5)?, row.get(6)?, row.get(7)?);
+    let until: i64 = row.get(8)?;
     Ok(ObjectRow {
         id: BlobId(digest(row, 0)?),
         proof: proof(row, 1)?,
         used: used as u64,
         uses: uses as u64,
         cost_us: cost as u64,
+        until_ms: until as u64,
     })
 }
 

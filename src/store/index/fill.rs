@@ -20,6 +20,7 @@ use crate::store::log::reader::SegmentReader;
 use crate::store::log::receipt::Receipt;
 use crate::store::log::record::{Body, Record};
 use crate::store::log::segment::Position;
+use crate::store::object::disk;
 use crate::store::object::layout::{Layout, SegmentName, WriterId};
 use crate::store::object::proof::Proof;
 
@@ -48,7 +49,15 @@ struct Work {
 }
 
 /// Compares the log's folders with the index, and brings in what changed.
-pub fn refresh(layout: &Layout, index: &dyn Index, now_ns: i64) -> Result<Listed, Error> {
+///
+/// With `durable`, a segment is made durable before it gets its rows: whoever wrote it may have died
+/// before its last sync, and what has rows is acknowledged again without being written again.
+pub fn refresh(
+    layout: &Layout,
+    index: &dyn Index,
+    now_ns: i64,
+    durable: bool,
+) -> Result<Listed, Error> {
     index.check()?;
     let known = index.stamps()?;
     let mut listing = Listing { known: &known, now_ns, work: Work::default() };
@@ -90,7 +99,25 @@ pub fn refresh(layout: &Layout, index: &dyn Index, now_ns: i64) -> Result<Listed
         };
         rows.all_but(&seen, &mut listing.work);
     }
+    if durable {
+        settle(layout, &listing.work.found)?;
+    }
     take_in(index, listing.work)
+}
+
+/// Makes segments and their names durable.
+fn settle(layout: &Layout, found: &[Found]) -> Result<(), LogError> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let there: Vec<PathBuf> =
+        found.iter().map(|found| found.path.clone()).filter(|path| path.exists()).collect();
+    let writers: BTreeSet<WriterId> = found.iter().map(|found| found.writer).collect();
+    let mut above: Vec<PathBuf> =
+        writers.into_iter().map(|writer| layout.writer_log(writer)).collect();
+    above.extend([layout.log(), layout.objects()]);
+    above.retain(|folder| folder.exists());
+    Ok(disk::publish(Vec::new(), &there, &above)?)
 }
 
 /// Tells the index about new segments, in batches, and last how the folders looked.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::id::BlobId;
 use crate::store::index::ask::{
@@ -30,6 +31,8 @@ struct Held {
     objects: HashMap<BlobId, ObjectRow>,
     memos: HashMap<PathBuf, MemoRow>,
     runs: BTreeMap<String, RunRow>,
+    days: HashMap<SegmentId, u64>,
+    walked: Option<u64>,
 }
 
 impl Scan {
@@ -56,6 +59,23 @@ impl Held {
         for id in &change.gone {
             self.segments.remove(id);
             self.pins.retain(|spot| spot.segment != *id);
+            self.days.remove(id);
+        }
+        for (id, rows) in &change.moved {
+            self.segments.remove(id);
+            self.pins.retain(|spot| spot.segment != *id);
+            self.days.remove(id);
+            for (table, rows) in [
+                (&mut self.nodes, &rows.nodes),
+                (&mut self.cuts, &rows.cuts),
+                (&mut self.smalls, &rows.smalls),
+            ] {
+                for (key, _) in rows {
+                    if let Some(spots) = table.get_mut(key) {
+                        spots.retain(|spot| spot.segment != *id);
+                    }
+                }
+            }
         }
         let mut ids = Vec::with_capacity(change.segments.len());
         for (row, rows) in &change.segments {
@@ -67,6 +87,7 @@ impl Held {
             let segment = there.unwrap_or(self.next + 1);
             self.next = self.next.max(segment);
             self.segments.insert(segment, row.clone());
+            self.days.entry(segment).or_insert_with(|| change.day.unwrap_or_else(today));
             for (table, rows, one) in [
                 (&mut self.nodes, &rows.nodes, false),
                 (&mut self.cuts, &rows.cuts, false),
@@ -89,7 +110,10 @@ impl Held {
         self.stamps.extend(change.stamps.iter().copied());
         for row in &change.objects {
             let kept = self.objects.entry(row.id).or_insert(ObjectRow { uses: 0, ..*row });
-            kept.proof = row.proof;
+            if row.proof.inode != 0 {
+                kept.proof = row.proof;
+            }
+            kept.until_ms = kept.until_ms.max(row.until_ms);
             kept.used = kept.used.max(row.used);
             kept.uses += row.uses;
             kept.cost_us = kept.cost_us.max(row.cost_us);
@@ -103,8 +127,18 @@ impl Held {
         for id in &change.lost {
             self.objects.remove(id);
         }
+        for (id, day) in &change.read {
+            if let Some(last) = self.days.get_mut(id) {
+                *last = (*last).max(*day);
+            }
+        }
+        self.walked = change.walked.or(self.walked);
         ids
     }
+}
+
+fn today() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400)
 }
 
 impl Index for Scan {
@@ -146,8 +180,22 @@ impl Index for Scan {
         Ok(())
     }
 
+    fn walked(&self) -> Result<Option<u64>, Error> {
+        Ok(self.held().walked)
+    }
+
+    fn days(&self) -> Result<HashMap<SegmentId, u64>, Error> {
+        Ok(self.held().days.clone())
+    }
+
     fn apply(&self, change: &Change) -> Result<Vec<SegmentId>, Error> {
         Ok(self.held().apply(change))
+    }
+
+    fn memos(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut paths: Vec<PathBuf> = self.held().memos.keys().cloned().collect();
+        paths.sort();
+        Ok(paths)
     }
 
     fn memo(&self, path: &Path) -> Result<Option<MemoRow>, Error> {

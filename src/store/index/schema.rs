@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 /// The version of the tables; an index of another one begins anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// Says in the file's header whose it is: "vox1".
 const APPLICATION: i64 = 0x766f_7831;
 
@@ -18,14 +18,16 @@ create table pin (segment integer not null, position integer not null,
     primary key (segment, position)) without rowid;
 create table segment (id integer primary key autoincrement, writer blob not null,
     first integer not null, last integer not null, digest blob not null,
-    inode integer, size integer, mtime integer, ctime integer, bad text,
+    inode integer, size integer, mtime integer, ctime integer, bad text, day integer not null,
     unique (writer, first, last, digest));
 create table folder (writer blob not null, number integer not null,
     mtime integer not null, ctime integer not null,
     primary key (writer, number)) without rowid;
 create table object (id blob primary key, inode integer not null, size integer not null,
     mtime integer not null, ctime integer not null,
-    used integer not null, uses integer not null, cost integer not null) without rowid;
+    used integer not null, uses integer not null, cost integer not null,
+    until integer not null) without rowid;
+create table walk (at integer not null);
 create table memo (path blob primary key, inode integer not null, size integer not null,
     mtime integer not null, ctime integer not null, digest blob not null) without rowid;
 create table run (name text primary key, began integer not null) without rowid;

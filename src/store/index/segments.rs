@@ -1,6 +1,7 @@
 //! Records at their places: opened segments, and their decoded frames.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::store::index::ask::{Change, Index, Rows, SegmentId, SegmentRow, Spot};
@@ -31,6 +32,10 @@ pub struct Segments {
     mappable: bool,
     decoded: Arc<Decoded>,
     open: Mutex<HashMap<SegmentId, (WriterId, Source)>>,
+    /// Segments that turned out to be bad, and why, until somebody asks.
+    bad: Mutex<Vec<(PathBuf, String)>>,
+    /// Of which records were read since this was last asked.
+    read: Mutex<HashSet<SegmentId>>,
 }
 
 #[derive(Clone)]
@@ -48,12 +53,21 @@ impl Segments {
             mappable,
             decoded: Arc::default(),
             open: Mutex::default(),
+            bad: Mutex::default(),
+            read: Mutex::default(),
         }
     }
 
     /// Begins with none, for a store in memory.
     pub fn held() -> Self {
-        Self { layout: None, mappable: false, decoded: Arc::default(), open: Mutex::default() }
+        Self {
+            layout: None,
+            mappable: false,
+            decoded: Arc::default(),
+            open: Mutex::default(),
+            bad: Mutex::default(),
+            read: Mutex::default(),
+        }
     }
 
     /// Takes the records of a segment that has no file: by packed position, their bytes.
@@ -66,6 +80,11 @@ impl Segments {
         if self.layout.is_some() {
             self.guard().clear();
         }
+    }
+
+    /// Returns which segments turned out to be bad since this was last asked, and why.
+    pub fn bad(&self) -> Vec<(PathBuf, String)> {
+        std::mem::take(&mut *self.bad.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads the record at a place.
@@ -92,7 +111,13 @@ impl Segments {
                 None => return Ok(At::Nothing),
             },
         };
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(spot.segment);
         Ok(At::Record(writer, Box::new(record)))
+    }
+
+    /// Returns the segments of which records were read since this was last asked.
+    pub fn take_read(&self) -> HashSet<SegmentId> {
+        std::mem::take(&mut self.read.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn open(
@@ -108,7 +133,7 @@ impl Segments {
             Ok(Some(reader)) => reader,
             Ok(None) => return Ok(Err(At::Gone)),
             Err(error) if error.is_damage() => {
-                condemn(index, row, &error)?;
+                self.condemn(index, path, row, &error)?;
                 return Ok(Err(At::Nothing));
             }
             Err(error) => return Err(error.into()),
@@ -122,7 +147,7 @@ impl Segments {
                     tell(index, row)?;
                 }
                 Err(error) if error.is_damage() => {
-                    condemn(index, row, &error)?;
+                    self.condemn(index, path, row, &error)?;
                     return Ok(Err(At::Nothing));
                 }
                 Err(error) => return Err(error.into()),
@@ -139,14 +164,22 @@ impl Segments {
         Ok(Ok(opened))
     }
 
+    /// Writes down that a segment is bad.
+    fn condemn(
+        &self,
+        index: &dyn Index,
+        path: PathBuf,
+        row: SegmentRow,
+        error: &LogError,
+    ) -> Result<(), IndexError> {
+        let why = reason(error);
+        self.bad.lock().unwrap_or_else(PoisonError::into_inner).push((path, why.clone()));
+        tell(index, SegmentRow { bad: Some(why), ..row })
+    }
+
     fn guard(&self) -> MutexGuard<'_, HashMap<SegmentId, (WriterId, Source)>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Writes down that a segment is bad.
-fn condemn(index: &dyn Index, row: SegmentRow, error: &LogError) -> Result<(), IndexError> {
-    tell(index, SegmentRow { bad: Some(reason(error)), ..row })
 }
 
 fn tell(index: &dyn Index, row: SegmentRow) -> Result<(), IndexError> {

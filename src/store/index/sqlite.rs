@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::id::{BlobId, NodeId};
 use crate::store::index::ask::{
     Change, Folder, Index, MemoRow, ObjectRow, RunRow, SegmentId, SegmentRow, Spot, Stamp, Table,
+    Tally,
 };
+use crate::store::index::blame::{is_broken, is_busy, is_unusable};
+use crate::store::index::census;
 use crate::store::index::column::{digest, object_row, proof, segment_row, spot, writer};
 use crate::store::index::error::Error;
 use crate::store::index::schema;
@@ -86,7 +89,7 @@ impl Sqlite {
                 replace(path)?;
                 connect(path, journal)?
             }
-            Err(Error::Sql { source, .. }) if is_broken(&source) => {
+            Err(Error::Sql { source, .. }) if is_unusable(path, &source) => {
                 replace(path)?;
                 connect(path, journal)?
             }
@@ -145,7 +148,7 @@ impl Sqlite {
     /// Sorts what `SQLite` said: a broken file is replaced at once and reported as lost.
     fn judge(&self, source: rusqlite::Error) -> Error {
         let path = self.path.clone();
-        if !is_broken(&source) {
+        if !is_broken(&path, &source) {
             return Error::Sql { path, source };
         }
         match self.renew(Renew::Replace) {
@@ -269,7 +272,7 @@ impl Index for Sqlite {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "select id, inode, size, mtime, ctime, used, uses, cost from object
+                    "select id, inode, size, mtime, ctime, used, uses, cost, until from object
                      where id = ?",
                 )?
                 .query_row([&id.0.0[..]], object_row)
@@ -280,7 +283,7 @@ impl Index for Sqlite {
     fn objects(&self, visit: &mut dyn FnMut(ObjectRow)) -> Result<(), Error> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "select id, inode, size, mtime, ctime, used, uses, cost from object",
+                "select id, inode, size, mtime, ctime, used, uses, cost, until from object",
             )?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
@@ -288,6 +291,26 @@ impl Index for Sqlite {
             }
             Ok(())
         })
+    }
+
+    fn objects_among(&self, ids: &[BlobId]) -> Result<Vec<ObjectRow>, Error> {
+        self.read(|connection| census::among(connection, ids))
+    }
+
+    fn tally(&self, block: u64, now_ms: u64) -> Result<Tally, Error> {
+        self.read(|connection| census::tally(connection, block, now_ms))
+    }
+
+    fn walked(&self) -> Result<Option<u64>, Error> {
+        self.read(census::walked)
+    }
+
+    fn days(&self) -> Result<HashMap<SegmentId, u64>, Error> {
+        self.read(census::days)
+    }
+
+    fn memos(&self) -> Result<Vec<PathBuf>, Error> {
+        self.read(census::memos)
     }
 
     fn apply(&self, change: &Change) -> Result<Vec<SegmentId>, Error> {
@@ -477,28 +500,6 @@ fn lock(path: &Path, how: impl FnOnce(&Path) -> std::io::Result<Lock>) -> Result
 
 fn inode(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|metadata| metadata.ino())
-}
-
-/// Says whether the file itself is at fault, so that a new one helps.
-fn is_broken(error: &rusqlite::Error) -> bool {
-    match error {
-        rusqlite::Error::SqliteFailure(failure, message) => {
-            matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-                || message.as_deref().is_some_and(|message| {
-                    message.starts_with("no such table") || message.starts_with("no such column")
-                })
-        }
-        rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..) => true,
-        _ => false,
-    }
-}
-
-/// Says whether somebody else is at the file just now.
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::SqliteFailure(failure, _)
-        if matches!(failure.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn guard(mutex: &Mutex<Open>) -> MutexGuard<'_, Open> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::store::index::ask::{Change, Folder, SegmentId};
+use crate::store::index::ask::{Change, Folder, Rows, SegmentId};
 use crate::store::index::schema;
 
 /// Puts a whole change into the tables, in the order of the keys so that pages are touched once.
@@ -12,6 +12,9 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> rusqlite::Resul
         // The narrow rows stay: a row whose segment is gone is skipped, and finding them all by
         // segment would read the whole table.
         connection.prepare_cached("delete from pin where segment = ?")?.execute([id])?;
+    }
+    for (id, rows) in &change.moved {
+        forget(connection, *id, rows)?;
     }
     let mut ids = Vec::with_capacity(change.segments.len());
     let mut fresh = 0i64;
@@ -31,9 +34,16 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> rusqlite::Resul
         if there.is_none() {
             connection
                 .prepare_cached(
-                    "insert into segment (writer, first, last, digest) values (?, ?, ?, ?)",
+                    "insert into segment (writer, first, last, digest, day)
+                     values (?, ?, ?, ?, coalesce(?, unixepoch() / 86400))",
                 )?
-                .execute(key)?;
+                .execute(params![
+                    &row.writer.0[..],
+                    row.name.first as i64,
+                    row.name.last as i64,
+                    &row.name.digest[..],
+                    change.day.map(|day| day as i64)
+                ])?;
         }
         let id = there.unwrap_or_else(|| connection.last_insert_rowid());
         let proof = row.proof;
@@ -85,10 +95,13 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> rusqlite::Resul
     for row in &change.objects {
         connection
             .prepare_cached(
-                "insert into object values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do update set
-                 inode = excluded.inode, size = excluded.size, mtime = excluded.mtime,
-                 ctime = excluded.ctime, used = max(used, excluded.used),
-                 uses = uses + excluded.uses, cost = max(cost, excluded.cost)",
+                "insert into object values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do update set
+                 inode = iif(excluded.inode = 0, inode, excluded.inode),
+                 size = iif(excluded.inode = 0, size, excluded.size),
+                 mtime = iif(excluded.inode = 0, mtime, excluded.mtime),
+                 ctime = iif(excluded.inode = 0, ctime, excluded.ctime),
+                 used = max(used, excluded.used), uses = uses + excluded.uses,
+                 cost = max(cost, excluded.cost), until = max(until, excluded.until)",
             )?
             .execute(params![
                 &row.id.0.0[..],
@@ -98,7 +111,8 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> rusqlite::Resul
                 row.proof.ctime_ns,
                 row.used as i64,
                 row.uses as i64,
-                row.cost_us as i64
+                row.cost_us as i64,
+                row.until_ms as i64
             ])?;
     }
     for (id, used, uses) in &change.used {
@@ -109,7 +123,37 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> rusqlite::Resul
     for id in &change.lost {
         connection.prepare_cached("delete from object where id = ?")?.execute([&id.0.0[..]])?;
     }
+    for (id, day) in &change.read {
+        connection
+            .prepare_cached("update segment set day = ?2 where id = ?1 and day < ?2")?
+            .execute([*id, *day as i64])?;
+    }
+    if let Some(at) = change.walked {
+        connection.execute("delete from walk", [])?;
+        connection.execute("insert into walk values (?)", [at as i64])?;
+    }
     Ok(ids)
+}
+
+/// Removes a segment with the very rows that its records have.
+fn forget(connection: &Connection, id: SegmentId, rows: &Rows) -> rusqlite::Result<()> {
+    connection.prepare_cached("delete from segment where id = ?")?.execute([id])?;
+    connection.prepare_cached("delete from pin where segment = ?")?.execute([id])?;
+    for ((table, _), rows) in
+        schema::NARROW.into_iter().zip([&rows.nodes, &rows.cuts, &rows.smalls])
+    {
+        let mut keys: Vec<i64> = rows.iter().map(|(key, _)| *key as i64).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for place in [format!("{table}_new"), table.to_owned()] {
+            let mut delete = connection
+                .prepare_cached(&format!("delete from {place} where key = ? and segment = ?"))?;
+            for key in &keys {
+                delete.execute([*key, id])?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Counts fresh rows, and merges them into the big tables when there are many.

@@ -1,28 +1,28 @@
-//! The only room that changes the file system.
+//! Files and folders, changed so that a crash leaves the old or the new.
 //!
 //! A file appears whole: a dot-temporary in its final folder is filled, synced, renamed, and the
 //! folder synced. A reader sees all of it or nothing, and a crash leaves at most a stray. The last
 //! sync is not decoration: without it the *name* may be lost though the bytes are safe (fsync(2)).
 //! In the final folder, because a rename into another one changes the file's handle on NFS. Each
-//! durable effect passes through [`fault::step`].
+//! change passes through [`fault::effect`]; beside this room only locks, claims and live runs change
+//! files, and these hold nothing that must last.
 //!
 //! In a simulated power cut "rename, then commit" lost 300 of 300 results as visible files of no
 //! bytes; this order lost none.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use tempfile::TempPath;
-
-use crate::store::fault;
+use crate::store::fault::{self, Effect};
 use crate::store::object::error::Error;
 use crate::store::object::layout::TEMPORARY;
 use crate::store::object::proof::Proof;
-use crate::store::object::{share, system};
+use crate::store::object::system;
+use crate::store::share;
 
 /// Syncs that wait beside each other: 16 took 110 us each where one alone took 764.
 const AT_ONCE: usize = 16;
@@ -47,7 +47,7 @@ pub enum Mode {
 /// A filled dot-temporary that waits for its name; dropped, it is removed.
 #[derive(Debug)]
 pub struct Temporary {
-    path: TempPath,
+    path: Held,
     target: PathBuf,
     len: u64,
     inode: u64,
@@ -66,61 +66,88 @@ impl Temporary {
     }
 }
 
+/// The path of a file that goes when this is dropped, unless it got its name.
+#[derive(Debug)]
+struct Held(Option<PathBuf>);
+
+impl Held {
+    fn path(&self) -> &Path {
+        self.0.as_deref().expect("it is taken when the file gets its name, and dropped then")
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take() {
+            // What stays is a stray, and goes with these.
+            remove(&path).ok();
+        }
+    }
+}
+
 /// Fills a dot-temporary beside `target`, whose folder is made if it is missing.
 pub fn write(target: &Path, parts: &[impl AsRef<[u8]>], mode: Mode) -> Result<Temporary, Error> {
     let folder = folder_of(target);
     let len: u64 = parts.iter().map(|part| part.as_ref().len() as u64).sum();
     let failed = |err| Error::io("write", target, len, err);
-    fault::step();
-    let mut temporary = match begin(folder, mode) {
+    let (path, mut file) = match begin(folder, mode) {
         Err(err) if err.kind() == io::ErrorKind::NotFound => {
-            fault::step();
             share::create(folder).map_err(|err| Error::io("create", folder, len, err))?;
             begin(folder, mode).map_err(failed)?
         }
         other => other.map_err(failed)?,
     };
-    reserve(folder, temporary.as_file(), len).map_err(failed)?;
+    reserve(path.path(), &file, len).map_err(failed)?;
+    let mut at = 0;
     for part in parts {
-        temporary.write_all(part.as_ref()).map_err(failed)?;
+        let part = part.as_ref();
+        fault::effect(Effect::Write(path.path(), at, part), || file.write_all(part))
+            .map_err(failed)?;
+        at += part.len() as u64;
     }
-    let (file, path) = temporary.into_parts();
     let inode = Proof::of(&file.metadata().map_err(failed)?).inode;
     let open = (len >= KEPT_OPEN).then_some(file);
     Ok(Temporary { path, target: target.to_owned(), len, inode, open })
 }
 
-fn begin(folder: &Path, mode: Mode) -> io::Result<tempfile::NamedTempFile> {
-    use std::os::unix::fs::PermissionsExt as _;
+fn begin(folder: &Path, mode: Mode) -> io::Result<(Held, File)> {
+    use std::os::unix::fs::OpenOptionsExt as _;
     let (alone, shared) = match mode {
         Mode::Fixed => (0o444, 0o444),
         Mode::Owned => (0o644, share::OWNED),
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tmp-").permissions(fs::Permissions::from_mode(alone));
-    let file = builder.tempfile_in(folder)?;
-    share::settle(folder, file.as_file(), shared)?;
-    Ok(file)
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(alone);
+    let made = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .make_in(folder, |path| fault::effect(Effect::Create(path), || options.open(path)))?;
+    let (file, path) = made.into_parts();
+    let held = Held(Some(path.keep().map_err(|err| err.error)?));
+    share::settle(folder, &file, shared)?;
+    Ok((held, file))
 }
 
 /// Takes the room for a file, so that a full disk is known before, and the file lies in one piece.
 ///
 /// A large one asks first what there is: an attempt that fails halfway would take the last room from
 /// the log and the index of everybody else.
-fn reserve(folder: &Path, file: &File, len: u64) -> io::Result<()> {
-    if len >= ASKED && fs2::available_space(folder).is_ok_and(|free| free < len) {
+fn reserve(path: &Path, file: &File, len: u64) -> io::Result<()> {
+    if len >= ASKED && fs2::available_space(folder_of(path)).is_ok_and(|free| free < len) {
         return Err(io::ErrorKind::StorageFull.into());
     }
     #[cfg(target_os = "linux")]
     if len >= RESERVED {
         use rustix::io::Errno;
-        return match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, len) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) | Ok(()) => Ok(()),
-            Err(err) => Err(err.into()),
-        };
+        let none = rustix::fs::FallocateFlags::empty();
+        return fault::effect(Effect::Reserve(path, len), || {
+            match rustix::fs::fallocate(file, none, 0, len) {
+                Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) | Ok(()) => Ok(()),
+                Err(err) => Err(err.into()),
+            }
+        });
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = (file, len, RESERVED);
+    let _ = (path, file, len, RESERVED);
     Ok(())
 }
 
@@ -136,13 +163,18 @@ pub fn publish(batch: Vec<Temporary>, there: &[PathBuf], above: &[PathBuf]) -> R
     folders.extend(there.iter().map(|path| folder_of(path).to_owned()));
     folders.sort();
     folders.dedup();
-    for file in batch {
-        fault::step();
-        let target = file.target;
+    for mut file in batch {
         // A file that is replaced may be read-only, and on Windows open: the rename says so.
-        file.path.persist(&target).map_err(|err| Error::io("rename", &target, 0, err.error))?;
+        rename(file.path.path(), &file.target)
+            .map_err(|err| Error::io("rename", &file.target, 0, err))?;
+        file.path.0 = None;
     }
     at_once(&folders, |folder| sync_folder(folder))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the room that renames")]
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fault::effect(Effect::Rename(from, to), || fs::rename(from, to))
 }
 
 fn sync_data(batch: &[Temporary], there: &[PathBuf]) -> Result<(), Error> {
@@ -151,10 +183,10 @@ fn sync_data(batch: &[Temporary], there: &[PathBuf]) -> Result<(), Error> {
         let folder = folder_of(path.expect("the batch is not empty"));
         let failed = |err| Error::io("sync", folder, 0, err);
         let file = File::open(folder).map_err(failed)?;
-        fault::step();
-        return system::sync_whole(&file).map_err(failed);
+        return fault::effect(Effect::SyncAll(folder), || system::sync_whole(&file))
+            .map_err(failed);
     }
-    let written = batch.iter().map(|file| (&*file.path, file.open.as_ref(), file.len));
+    let written = batch.iter().map(|file| (file.path.path(), file.open.as_ref(), file.len));
     let there = there.iter().map(|path| (&**path, None, 0));
     let files: Vec<(&Path, Option<&File>, u64)> = written.chain(there).collect();
     at_once(&files, |(path, open, len)| {
@@ -170,19 +202,20 @@ fn sync_data(batch: &[Temporary], there: &[PathBuf]) -> Result<(), Error> {
                 Err(err) => return Err(Error::io("sync", path, *len, err)),
             },
         };
-        fault::step();
-        file.sync_data().map_err(|err| Error::io("sync", path, *len, err))
+        fault::effect(Effect::Sync(path), || file.sync_data())
+            .map_err(|err| Error::io("sync", path, *len, err))
     })
 }
 
 /// Makes the entries of a folder durable. Windows has no such call.
 pub fn sync_folder(folder: &Path) -> Result<(), Error> {
-    fault::step();
     if cfg!(windows) {
         return Ok(());
     }
-    let synced = File::open(folder).and_then(|file| file.sync_all());
-    synced.map_err(|err| Error::io("sync", folder, 0, err))
+    // The current folder has no name in a path that is relative to it.
+    let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let sync = || File::open(named).and_then(|file| file.sync_all());
+    fault::effect(Effect::SyncFolder(folder), sync).map_err(|err| Error::io("sync", folder, 0, err))
 }
 
 /// Calls `each` for all items on a few threads of its own: they wait for the disk, and must not
@@ -220,7 +253,6 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// The entries of all folders from `root` down are synced, also of those that were there: who made
 /// them may have died before its own sync.
 pub fn make_folder(root: &Path, folder: &Path) -> Result<(), Error> {
-    fault::step();
     share::create(folder).map_err(|err| Error::io("create", folder, 0, err))?;
     let mut above: Vec<&Path> =
         folder.ancestors().skip(1).take_while(|path| path.starts_with(root)).collect();
@@ -228,22 +260,66 @@ pub fn make_folder(root: &Path, folder: &Path) -> Result<(), Error> {
     above.into_iter().try_for_each(sync_folder)
 }
 
+/// Makes the folder of a store and those above it that are missing, all with durable entries.
+pub fn make_root(root: &Path) -> Result<(), Error> {
+    let was_there = root.is_dir();
+    let is_there = |path: &&Path| path.as_os_str().is_empty() || path.is_dir();
+    let there = root.ancestors().skip(1).find(is_there);
+    share::create(root).map_err(|err| Error::io("create", root, 0, err))?;
+    for above in root.ancestors().skip(1) {
+        match sync_folder(above) {
+            // What lies above may be somebody else's, who lets nobody open it.
+            Err(_) if was_there || Some(above) == there => {}
+            done => done?,
+        }
+        if Some(above) == there {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Removes a file; says whether it was there.
 pub fn remove(path: &Path) -> Result<bool, Error> {
-    fault::step();
-    match fs::remove_file(path) {
+    match fault::effect(Effect::Remove(path), || fs::remove_file(path)) {
         Ok(()) => Ok(true),
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(err) => Err(Error::io("remove", path, 0, err)),
     }
 }
 
+/// Removes a plain file; returns the bytes that it took on the disk, none if there was no such file.
+///
+/// A link, folder or device of that name is not what the caller means, and stays.
+pub fn remove_plain(path: &Path) -> Result<Option<u64>, Error> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(remove(path)?.then(|| allocated(&metadata))),
+        Ok(_) => Ok(None),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(Error::io("look at", path, 0, err)),
+    }
+}
+
+/// Returns the bytes that a file or folder takes on the disk.
+pub fn allocated(metadata: &fs::Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        metadata.blocks() * 512
+    }
+    #[cfg(not(unix))]
+    metadata.len()
+}
+
+/// Says whether a path leads to a folder itself, not to a link to one.
+pub fn is_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
 /// Moves a file into a folder, out of the way; says whether it was there.
-#[expect(clippy::disallowed_methods, reason = "this is the room that renames")]
 pub fn set_aside(path: &Path, folder: &Path, name: &str) -> Result<bool, Error> {
     share::create(folder).map_err(|err| Error::io("create", folder, 0, err))?;
-    fault::step();
-    match fs::rename(path, folder.join(name)) {
+    match rename(path, &folder.join(name)) {
         Ok(()) => Ok(true),
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(false),
         // `local/` may lie on another disk: what cannot be kept for inspection goes.

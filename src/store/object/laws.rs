@@ -107,8 +107,8 @@ fn what_is_removed_is_not_here(store: &dyn Sweep) {
     let id = stored(store, b"to be removed");
     let blob = store.open(id).unwrap().unwrap();
     assert!(store.has(id).unwrap());
-    assert!(store.remove(id).unwrap());
-    assert!(!store.remove(id).unwrap());
+    assert!(store.remove(id).unwrap().is_some());
+    assert!(store.remove(id).unwrap().is_none());
     assert!(!store.has(id).unwrap() && store.open(id).unwrap().is_none());
     blob.prove().unwrap();
     assert_eq!(stored(store, b"to be removed"), id);

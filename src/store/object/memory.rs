@@ -92,8 +92,8 @@ impl Objects for Memory {
 }
 
 impl Sweep for Memory {
-    fn remove(&self, id: BlobId) -> Result<bool, Error> {
-        Ok(self.write().remove(&id).is_some())
+    fn remove(&self, id: BlobId) -> Result<Option<u64>, Error> {
+        Ok(self.write().remove(&id).map(|(stored, _)| stored.len() as u64))
     }
 
     fn remove_strays(&self, _before: SystemTime) -> Result<u64, Error> {

@@ -53,8 +53,10 @@ pub trait Objects: Send + Sync {
 
 /// The power to remove. Only the collector is given one.
 pub trait Sweep: Objects {
-    /// Removes an object; `false` if it was not here.
-    fn remove(&self, id: BlobId) -> Result<bool, Error>;
+    /// Removes an object's file; returns the bytes that it took, none if it was not here.
+    ///
+    /// What has the name of an object and is no file of the store's own stays.
+    fn remove(&self, id: BlobId) -> Result<Option<u64>, Error>;
 
     /// Removes dot-temporaries and quarantined files last modified before a time; says how many.
     fn remove_strays(&self, before: SystemTime) -> Result<u64, Error>;

@@ -1,12 +1,13 @@
 //! Objects as files below `objects/ab/`.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use crate::id::BlobId;
+use crate::id::{BlobId, Digest};
 use crate::store::object::blob::Blob;
 use crate::store::object::disk::{self, Mode};
 use crate::store::object::error::Error;
@@ -182,7 +183,11 @@ impl Objects for Tree {
     fn walk(&self, visit: &mut dyn FnMut(BlobId, u64)) -> Result<(), Error> {
         for folder in disk::entries(&self.layout.objects())? {
             let name = folder.file_name();
-            let Some(name) = name.to_str().filter(|name| name.len() == 2) else { continue };
+            let Some(name) = name.to_str().filter(|name| is_fan(name)) else { continue };
+            // What a link leads to is not the store's own.
+            if !disk::is_folder(&folder.path()) {
+                continue;
+            }
             for entry in disk::entries(&folder.path())? {
                 let file = entry.file_name();
                 let id = file.to_str().and_then(|file| layout::object_name(name, file));
@@ -198,30 +203,54 @@ impl Objects for Tree {
 }
 
 impl Sweep for Tree {
-    fn remove(&self, id: BlobId) -> Result<bool, Error> {
-        disk::remove(&self.layout.object(id))
+    fn remove(&self, id: BlobId) -> Result<Option<u64>, Error> {
+        if !disk::is_folder(&self.layout.object_folder(id)) {
+            return Ok(None);
+        }
+        disk::remove_plain(&self.layout.object(id))
     }
 
     fn remove_strays(&self, before: SystemTime) -> Result<u64, Error> {
-        fn below(folder: &Path, before: SystemTime, depth: usize) -> Result<u64, Error> {
-            let mut removed = disk::remove_old(folder, before, disk::is_temporary)?;
-            for entry in disk::entries(folder)? {
-                if depth > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    removed += below(&entry.path(), before, depth - 1)?;
+        let mut folders = vec![self.layout.objects(), self.layout.log()];
+        for folder in disk::entries(&self.layout.objects())? {
+            folders.extend(
+                folder.file_name().to_str().filter(|name| is_fan(name)).map(|_| folder.path()),
+            );
+        }
+        for writer in disk::entries(&self.layout.log())? {
+            if writer.file_name().to_str().and_then(layout::WriterId::parse).is_some()
+                && disk::is_folder(&writer.path())
+            {
+                folders.push(writer.path());
+                for folder in disk::entries(&writer.path())? {
+                    let name = folder.file_name();
+                    let is_ours = name.to_str().and_then(layout::segment_folder_name).is_some();
+                    folders.extend(is_ours.then(|| folder.path()));
                 }
             }
-            Ok(removed)
         }
-        // objects/log/WRITER/NNNNNNNN is the deepest.
-        let removed = below(&self.layout.objects(), before, 3)?;
-        Ok(removed + disk::remove_old(&self.layout.quarantine(), before, |_| true)?)
+        let mut removed = 0;
+        for folder in folders.iter().filter(|folder| disk::is_folder(folder)) {
+            removed += disk::remove_old(folder, before, disk::is_temporary)?;
+        }
+        if disk::is_folder(&self.layout.quarantine()) {
+            let is_object = |name: &OsStr| name.to_str().and_then(Digest::parse).is_some();
+            removed += disk::remove_old(&self.layout.quarantine(), before, is_object)?;
+        }
+        Ok(removed)
     }
+}
+
+/// Says whether a folder of objects has this name.
+fn is_fan(name: &str) -> bool {
+    name.len() == 2 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;
@@ -362,9 +391,20 @@ mod tests {
     fn only_old_strays_are_removed() {
         let (_folder, layout, tree) = new();
         let (id, _) = stored(&tree, b"hello");
-        let log = layout.log().join("w").join("00000000");
+        let writer = layout.writer_log(layout::WriterId([7; 16]));
+        let log = writer.join("00000000");
         fs::create_dir_all(&log).unwrap();
         fs::write(log.join(".tmp-x"), b"").unwrap();
+        // What is not the store's own stays, and so does what a link leads to.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let others = layout.objects().join("notes");
+        let kept = [others.join(".tmp-z"), elsewhere.path().join(".tmp-z")];
+        fs::create_dir_all(&others).unwrap();
+        fs::create_dir_all(layout.quarantine()).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), layout.objects().join("00")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), writer.join("00000001")).unwrap();
+        kept.iter().for_each(|path| fs::write(path, b"").unwrap());
+        fs::write(layout.quarantine().join("mine"), b"").unwrap();
         fs::write(layout.object_folder(id).join(".tmp-y"), b"").unwrap();
         let bad = tree.stat(id).unwrap().unwrap();
         assert!(tree.set_aside(id, &bad).unwrap());
@@ -373,6 +413,28 @@ mod tests {
         assert_eq!(tree.remove_strays(SystemTime::now() - past).unwrap(), 0);
         assert_eq!(tree.remove_strays(SystemTime::now() + future).unwrap(), 3);
         assert!(tree.has(id).unwrap());
+        assert!(kept.iter().all(|path| path.exists()));
+        assert!(layout.quarantine().join("mine").exists());
+    }
+
+    #[test]
+    fn only_plain_files_of_the_store_are_removed() {
+        let (_folder, layout, tree) = new();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let (id, _) = stored(&tree, b"hello");
+        let mine = elsewhere.path().join("mine");
+        fs::write(&mine, b"mine").unwrap();
+        overwrite(&layout.object(id), b"");
+        fs::remove_file(layout.object(id)).unwrap();
+        // A link with the name of an object, and a folder of objects that is a link.
+        std::os::unix::fs::symlink(&mine, layout.object(id)).unwrap();
+        assert_eq!(tree.remove(id).unwrap(), None);
+        let other = BlobId(Digest::of(b"other"));
+        std::os::unix::fs::symlink(elsewhere.path(), layout.object_folder(other)).unwrap();
+        fs::write(layout.object(other), b"mine").unwrap();
+        assert_eq!(tree.remove(other).unwrap(), None);
+        tree.walk(&mut |found, _| panic!("{found} is not the store's")).unwrap();
+        assert!(mine.exists() && layout.object(other).exists());
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use crate::store::fault::{self, Effect};
+
 /// Set-group-id, and writable for the group.
 const SHARED: u32 = 0o2020;
 /// What a shared folder is made with.
@@ -28,9 +30,14 @@ pub fn settle(folder: &Path, file: &File, mode: u32) -> io::Result<()> {
 
 /// Makes a folder and those above it that are missing; below a shared one all are.
 pub fn create(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
-    fs::create_dir_all(folder)?;
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
     for made in missing.iter().rev() {
+        match fault::effect(Effect::Folder(made), || fs::create_dir(made)) {
+            // Somebody else was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && made.is_dir() => {}
+            done => done?,
+        }
         if made.parent().is_some_and(is_shared) {
             match share(made) {
                 // Somebody else made it meanwhile, and has shared it.
