@@ -19,7 +19,8 @@ use crate::store::open::Store;
 
 /// The file system as one run sees it.
 pub struct Disk {
-    store: Arc<Store>,
+    /// Without one nothing is hashed: digests stand for paths, and only headers are read.
+    store: Option<Arc<Store>>,
     inputs: Arc<Inputs>,
     cwd: PathBuf,
     rehash: bool,
@@ -35,10 +36,22 @@ impl Disk {
     /// With `rehash` the memo is not asked.
     pub fn new(store: Arc<Store>, inputs: Arc<Inputs>, cwd: &Path, rehash: bool) -> Self {
         Self {
-            store,
+            store: Some(store),
             inputs,
             cwd: cwd.to_owned(),
             rehash,
+            known: Mutex::default(),
+            took: AtomicU64::new(0),
+        }
+    }
+
+    /// Begins knowing nothing, and reads headers only: enough to check a program, not to run it.
+    pub fn headers(cwd: &Path) -> Self {
+        Self {
+            store: None,
+            inputs: Arc::new(Inputs::new()),
+            cwd: cwd.to_owned(),
+            rehash: false,
             known: Mutex::default(),
             took: AtomicU64::new(0),
         }
@@ -104,8 +117,13 @@ impl Disk {
             return Err(FileError::Unreadable(path.to_owned(), what.to_owned()));
         }
         let mut file = File::open(&full).map_err(failed)?;
+        let Some(store) = &self.store else {
+            let mut begin = Vec::new();
+            file.take(probe::PREFIX as u64).read_to_end(&mut begin).map_err(failed)?;
+            return Ok(Part { digest: Digest::of(full.as_os_str().as_encoded_bytes()), begin });
+        };
         // The memo is a help: without it the file is hashed.
-        let memo = if self.rehash { None } else { self.store.memo(&full, &file).ok().flatten() };
+        let memo = if self.rehash { None } else { store.memo(&full, &file).ok().flatten() };
         if let Some(digest) = memo {
             let mut begin = Vec::new();
             (&mut file).take(probe::PREFIX as u64).read_to_end(&mut begin).map_err(failed)?;
@@ -116,7 +134,7 @@ impl Disk {
         let content = Content::read(&mut file).map_err(failed)?;
         let digest = Digest::of(content.bytes());
         if let Ok(before) = before {
-            self.store.remember(&full, &file, &before, digest).ok();
+            store.remember(&full, &file, &before, digest).ok();
         }
         let begin = content.bytes()[..content.bytes().len().min(probe::PREFIX)].to_vec();
         self.inputs.put(digest, content);

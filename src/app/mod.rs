@@ -2,11 +2,13 @@
 //!
 //! Read [`context`] (the parts), [`run`] (one case) and [`cohort`] (many), then what they stand on:
 //! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`], [`quantity`]
-//! (sizes and times in words). [`init`] makes a store, [`upkeep`] looks after it, with [`origins`]
-//! (where values come from) and [`deep`] (receipts computed again). [`demo`] is a
+//! (sizes and times in words). What is told of a program without running it: [`check`], [`planning`],
+//! [`format`](mod@format) and [`syntax`]; of the language: [`ops`]. [`init`] makes a store, [`upkeep`] looks
+//! after it, with [`origins`] (where values come from) and [`deep`] (receipts computed again). [`demo`] is a
 //! small cohort to try all this with. It may import every room below; it prints nothing.
 
 pub mod cases;
+pub mod check;
 pub mod cohort;
 pub mod config;
 pub mod context;
@@ -15,12 +17,16 @@ pub mod demo;
 pub mod environment;
 pub mod error;
 pub mod files;
+pub mod format;
 pub mod fusions;
 pub mod init;
 pub mod listing;
+pub mod ops;
 pub mod origins;
 pub mod outputs;
+pub mod planning;
 pub mod quantity;
 pub mod run;
+pub mod syntax;
 pub mod table;
 pub mod upkeep;

@@ -27,6 +27,7 @@ use crate::lower::program::lower;
 use crate::lower::request::{Request, Setting};
 use crate::plan::goal::Action;
 use crate::plan::graph::{Operand, Plan};
+use crate::primitive::registry::Registry;
 
 /// What is run, for every case alike.
 #[derive(Clone, Debug)]
@@ -142,10 +143,10 @@ pub fn run(
         let cwd = &context.environment.cwd;
         let disk = Disk::new(context.store.clone(), inputs.clone(), cwd, rehash);
         let began = Instant::now();
-        let request = request(context, spec, case);
+        let request = request(cwd, spec, case);
         let output = request.output.clone();
         let disk = Arc::new(disk);
-        let lowered = plan(context, spec, request, disk.clone())?;
+        let lowered = plan(spec, request, disk.clone(), context.registry.clone())?;
         let reading = disk.took();
         let planning = began.elapsed();
         listener.lowered(&lowered.diagnostics, &lowered.sources);
@@ -234,7 +235,8 @@ fn sorted(mut files: Vec<String>) -> Vec<String> {
 pub fn saves(context: &Context, spec: &Spec, case: Option<&Case>) -> Result<Vec<PathBuf>, Error> {
     let cwd = &context.environment.cwd;
     let disk = Disk::new(context.store.clone(), Arc::new(Inputs::new()), cwd, spec.rehash);
-    let lowered = plan(context, spec, request(context, spec, case), Arc::new(disk))?;
+    let request = request(cwd, spec, case);
+    let lowered = plan(spec, request, Arc::new(disk), context.registry.clone())?;
     let plan = lowered.plan.expect("what has no plan is an error");
     let saves = plan.goals.into_iter().filter_map(|goal| match goal.action {
         Action::Save { path } => Some(path),
@@ -244,15 +246,15 @@ pub fn saves(context: &Context, spec: &Spec, case: Option<&Case>) -> Result<Vec<
 }
 
 /// Lowers the program; mistakes and things asked for in vain are errors.
-fn plan(
-    context: &Context,
+pub fn plan(
     spec: &Spec,
     request: Request,
     files: Arc<dyn Files>,
+    registry: Arc<dyn Registry>,
 ) -> Result<Lowered, Error> {
     let name = spec.program.display().to_string();
     let main = Source::new(SourceId(0), name, spec.text.as_str());
-    let lowered = lower(main, &request, files, context.registry.clone());
+    let lowered = lower(main, &request, files, registry);
     if let Some(usage) = lowered.usage.first() {
         return Err(Error::Usage(words(usage)));
     }
@@ -263,10 +265,11 @@ fn plan(
     Ok(lowered)
 }
 
-fn request(context: &Context, spec: &Spec, case: Option<&Case>) -> Request {
+/// Returns what is asked of lowering, for a case or for the inputs as they are named.
+pub fn request(cwd: &Path, spec: &Spec, case: Option<&Case>) -> Request {
     let mut request = Request {
         settings: spec.settings.clone(),
-        cwd: context.environment.cwd.clone(),
+        cwd: cwd.to_owned(),
         program: Some(spec.program.clone()),
         output: spec.output.clone().unwrap_or_default(),
         dialect: spec.dialect,

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::app::config::{Config, Flags};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
+use crate::cli::language_args::{Check, Explain, Fmt, Ops, Plan, Program};
 
 /// Runs image analyses written in imgQL and keeps every result, so that nothing is computed twice.
 #[derive(Parser, Debug)]
@@ -35,6 +36,16 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (key format 1, st
 pub enum Command {
     /// Run a program over one case or a cohort
     Run(Box<Run>),
+    /// Look for mistakes in a program without running it
+    Check(Check),
+    /// Show what a run would do: nodes, keys, what the store has
+    Plan(Plan),
+    /// Put programs into canonical form
+    Fmt(Fmt),
+    /// Tell what a program can call: operators, definitions, forms
+    Ops(Ops),
+    /// Tell what the code of a mistake means, such as E0203
+    Explain(Explain),
     /// Write a small cohort, run a method over it and show what came out
     Demo(Demo),
     /// Make a store in a folder, for yourself or for a group
@@ -139,14 +150,9 @@ Exit codes:
   4  an input is missing, unreadable, changing, or on another grid
   5  the store is damaged, refused, read-only or full")]
 pub struct Run {
-    /// The program, a text file in imgQL
-    pub program: PathBuf,
-    /// Take PATH for what the program loads as NAME
-    #[arg(long = "in", value_name = "NAME=PATH")]
-    pub inputs: Vec<String>,
-    /// Replace the value of a top-level NAME of the program, or give `$NAME` a value
-    #[arg(long = "set", value_name = "NAME=VALUE")]
-    pub settings: Vec<String>,
+    /// Which program.
+    #[command(flatten)]
+    pub program: Program,
     /// Run over each subfolder of DIR that holds an input
     #[arg(long, value_name = "DIR")]
     pub cases: Option<PathBuf>,
@@ -156,9 +162,6 @@ pub struct Run {
     /// Write what the cases print as a table, .csv or .tsv: one row a case
     #[arg(long, value_name = "FILE", requires = "cases")]
     pub table: Option<PathBuf>,
-    /// Read the program as VoxLogicA 1 or 2 does [default: 2, or what its first line says]
-    #[arg(long, value_name = "N", hide_possible_values = true)]
-    pub dialect: Option<DialectWord>,
     /// Use N threads [default: all cores]
     #[arg(long, value_name = "N", help_heading = "How it runs")]
     pub threads: Option<String>,

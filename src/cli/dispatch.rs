@@ -12,9 +12,10 @@ use crate::app::upkeep;
 use crate::cli::args::{Cli, Command, Common, IndexAction};
 use crate::cli::command;
 use crate::cli::exit;
+use crate::cli::language_args::MessageFormat;
 use crate::cli::out;
 use crate::cli::signal;
-use crate::cli::words::Voice;
+use crate::cli::words::{Messages, Voice};
 
 /// Reads the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
@@ -31,9 +32,14 @@ pub fn main() -> ExitCode {
     };
     let environment = Environment::read();
     let common = common(&cli.command);
-    let voice = Voice::of(common, &environment);
+    let voice = Voice::of(common, messages(&cli.command), &environment);
     let done = match &cli.command {
         Command::Run(args) => command::run::run(args, environment.clone(), voice),
+        Command::Check(args) => command::check::run(args, &environment, voice),
+        Command::Plan(args) => command::plan::run(args, &environment, voice),
+        Command::Fmt(args) => command::fmt::run(args, &environment, voice),
+        Command::Ops(args) => command::ops::run(args),
+        Command::Explain(args) => command::explain::run(args),
         Command::Demo(args) => command::demo::run(args, environment.clone(), voice),
         Command::Init(args) => command::init::run(args, &environment, voice),
         Command::Status(args) => command::status::run(args, &environment),
@@ -75,6 +81,11 @@ pub fn main() -> ExitCode {
 fn common(command: &Command) -> &Common {
     match command {
         Command::Run(args) => &args.common,
+        Command::Check(args) => &args.common,
+        Command::Plan(args) => &args.common,
+        Command::Fmt(args) => &args.common,
+        Command::Ops(args) => &args.common,
+        Command::Explain(args) => &args.common,
         Command::Demo(args) => &args.common,
         Command::Init(args) => &args.common,
         Command::Gc(args) => &args.common,
@@ -85,5 +96,21 @@ fn common(command: &Command) -> &Common {
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => &args.common,
         },
+    }
+}
+
+/// Returns how a command tells mistakes: those of `vox check` are its answer.
+fn messages(command: &Command) -> Messages {
+    match command {
+        Command::Check(args) if args.program.message_format == MessageFormat::Json => {
+            Messages::JsonAnswer
+        }
+        Command::Run(args) if args.program.message_format == MessageFormat::Json => {
+            Messages::JsonAside
+        }
+        Command::Plan(args) if args.program.message_format == MessageFormat::Json => {
+            Messages::JsonAside
+        }
+        _ => Messages::Text,
     }
 }

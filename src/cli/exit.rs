@@ -16,6 +16,11 @@ pub fn code(whose: Whose) -> u8 {
     }
 }
 
+/// Returns the exit code of a check that says no.
+pub fn check_says_no() -> ExitCode {
+    ExitCode::from(6)
+}
+
 /// Returns the exit code of an error as the process gives it.
 pub fn exit(whose: Whose) -> ExitCode {
     ExitCode::from(code(whose))

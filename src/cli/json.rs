@@ -6,6 +6,8 @@ use crate::app::run::Answer;
 use crate::exec::event::Outcome;
 use crate::exec::report::{Ran, Report};
 use crate::id::NodeId;
+use crate::lang::diagnostic::{Diagnostic, Severity};
+use crate::lang::source::Source;
 use crate::plan::goal::Action;
 use crate::value::data::Value;
 
@@ -65,6 +67,40 @@ pub fn node(ran: &Ran) -> Json {
         "bytes": ran.bytes,
         "claimed": ran.claimed,
         "was": ran.was(),
+    })
+}
+
+/// Returns a mistake with its places: bytes from 0, lines and columns (of characters) from 1, ends
+/// behind the last; the first place is the one that the message is about.
+pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> Json {
+    let severity = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    };
+    let places: Vec<Json> = diagnostic
+        .labels
+        .iter()
+        .filter_map(|label| {
+            let span = label.span;
+            let source = sources.iter().find(|source| source.id() == span.source)?;
+            let (start, end) = (source.place(span.start), source.place(span.end));
+            Some(json!({
+                "file": source.name(),
+                "bytes": [span.start, span.end],
+                "start": { "line": start.line, "column": start.column },
+                "end": { "line": end.line, "column": end.column },
+                "label": label.message,
+            }))
+        })
+        .collect();
+    json!({
+        "schema": SCHEMA,
+        "severity": severity,
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "places": places,
+        "help": diagnostic.help,
     })
 }
 

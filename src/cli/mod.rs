@@ -1,8 +1,8 @@
 //! People at a terminal.
 //!
-//! Read [`args`] (what can be said), then [`dispatch`] (the table of commands) and [`command`], one
+//! Read [`args`] and [`language_args`] (what can be said), then [`dispatch`] (the table of commands) and [`command`], one
 //! file a command. Data goes to stdout through [`out`], words to stderr through [`words`], pictures of
-//! mistakes come from [`render`], those of results that are not there from [`failure`]; [`teller`] and
+//! mistakes come from [`render`], of plans from [`graph`], those of results that are not there from [`failure`]; [`teller`] and
 //! [`progress`] speak while a run is on, [`signal`] ends it. [`exit`] alone knows numbers. It may import every room below.
 
 pub mod args;
@@ -10,7 +10,9 @@ pub mod command;
 pub mod dispatch;
 pub mod exit;
 pub mod failure;
+pub mod graph;
 pub mod json;
+pub mod language_args;
 pub mod out;
 pub mod progress;
 pub mod render;

@@ -12,6 +12,11 @@ pub fn line(text: &str) {
     note(stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n")));
 }
 
+/// Writes text to stdout as it is.
+pub fn text(text: &str) {
+    note(io::stdout().lock().write_all(text.as_bytes()));
+}
+
 /// Sends what was written on its way.
 pub fn flush() {
     note(io::stdout().lock().flush());

@@ -3,7 +3,7 @@
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::cli::args::{Common, When};
-use crate::cli::{out, render};
+use crate::cli::{json, out, render};
 use crate::lang::diagnostic::{Diagnostic, Severity};
 use crate::lang::source::Source;
 
@@ -16,11 +16,31 @@ pub struct Voice {
     pub quiet: bool,
     /// How much more.
     pub verbose: u8,
+    /// How mistakes of a program are told.
+    pub messages: Messages,
+}
+
+/// How mistakes of a program are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Messages {
+    /// As text with the lines they are about, on stderr.
+    Text,
+    /// As lines of JSON on stderr.
+    JsonAside,
+    /// As lines of JSON on stdout, because they are what was asked for.
+    JsonAnswer,
+}
+
+impl Messages {
+    /// Says whether they are JSON.
+    pub fn are_json(self) -> bool {
+        self != Self::Text
+    }
 }
 
 impl Voice {
     /// Decides from the command line, the environment and the terminal, in this order.
-    pub fn of(common: &Common, environment: &Environment) -> Self {
+    pub fn of(common: &Common, messages: Messages, environment: &Environment) -> Self {
         let colour = match common.color {
             When::Always => true,
             When::Never => false,
@@ -29,13 +49,16 @@ impl Voice {
                 !environment.no_color && !environment.quiet_terminal && out::is_terminal()
             }
         };
-        Self { colour, quiet: common.quiet, verbose: common.verbose }
+        Self { colour, quiet: common.quiet, verbose: common.verbose, messages }
     }
 
     /// Says an error, with its causes.
     pub fn error(self, error: &Error) {
         if let Error::Program { diagnostics, sources } = error {
             self.diagnostics(diagnostics, sources);
+            if self.messages.are_json() {
+                return;
+            }
             let count = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
             let plural = if count == 1 { "" } else { "s" };
             out::say(&format!("vox: {count} mistake{plural}; nothing was run"));
@@ -61,7 +84,14 @@ impl Voice {
                 Severity::Warning => !self.quiet,
                 Severity::Note => self.verbose > 0,
             };
-            if shown {
+            if shown && self.messages.are_json() {
+                let line = json::diagnostic(diagnostic, sources).to_string();
+                if self.messages == Messages::JsonAnswer {
+                    out::line(&line);
+                } else {
+                    out::say(&line);
+                }
+            } else if shown {
                 out::say(&render::diagnostic(diagnostic, sources, self.colour));
             }
         }

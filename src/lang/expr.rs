@@ -75,6 +75,10 @@ impl Parser<'_> {
                 let symbol = self.program.names.intern(&self.cursor.text(token)[1..]);
                 Ok(self.leaf(token, Expr::Dollar(symbol)))
             }
+            // A name never stands before a string: this command is over before its operand.
+            Kind::Name if self.cursor.is_word(token) && self.cursor.text(token) != "load" => {
+                Err(self.unexpected("an expression"))
+            }
             Kind::Name => Ok(self.name()),
             Kind::Run => self.prefix(),
             Kind::OpenParen => {

@@ -7,40 +7,77 @@ use crate::lang::dialect::Dialect;
 use crate::lang::print_expr;
 use crate::lang::print_text;
 
+/// Trailing comments of lines that follow each other stand in one column, unless a line is longer.
+const LONG: usize = 60;
+
 /// Returns the text of a program that was read without errors.
 ///
 /// A comment inside a command moves to its own line before it.
 pub fn print(program: &Program) -> String {
     let mut out = String::new();
     let mut comments = program.comments.as_slice();
+    // Lines in a row that end in a comment, as the place of the comment in `out` and its column.
+    let mut row: Vec<(usize, usize)> = Vec::new();
     for (i, command) in program.commands.iter().enumerate() {
         let before = comments.partition_point(|c| c.span.start < command.span.start);
+        let until = comments.partition_point(|c| c.span.start < command.span.end);
+        if until > 0 || command.spaced {
+            align(&mut out, &mut row);
+        }
         for comment in &comments[..before] {
             line(&mut out, program.dialect, comment, comment.spaced);
         }
-        let until = comments.partition_point(|c| c.span.start < command.span.end);
         let mut spaced = command.spaced;
         for comment in &comments[before..until] {
             line(&mut out, program.dialect, comment, std::mem::take(&mut spaced));
         }
         comments = &comments[until..];
         blank(&mut out, spaced);
+        let begin = out.len();
         self::command(program, command, &mut out);
         let next = program.commands.get(i + 1).map_or(u32::MAX, |next| next.span.start);
+        let mut is_commented = false;
         if let Some((comment, rest)) = comments.split_first()
             && !comment.own_line
             && comment.span.start < next
         {
+            let width = out[begin..].chars().count();
             out.push(' ');
+            if width <= LONG && !out[begin..].contains('\n') {
+                is_commented = true;
+                row.push((out.len(), width));
+            }
             out.push_str(&comment.text);
             comments = rest;
         }
+        if !is_commented {
+            align(&mut out, &mut row);
+        }
         out.push('\n');
     }
+    align(&mut out, &mut row);
     for comment in comments {
         line(&mut out, program.dialect, comment, comment.spaced);
     }
     out
+}
+
+/// Moves the comments of a row of lines into one column.
+fn align(out: &mut String, row: &mut Vec<(usize, usize)>) {
+    let widest = row.iter().map(|(_, width)| *width).max().unwrap_or(0);
+    let first = row.first().map_or(out.len(), |(at, _)| *at);
+    if row.iter().any(|(_, width)| *width < widest) {
+        let tail = out.split_off(first);
+        let mut copied = 0;
+        for (at, width) in row.iter() {
+            let at = at - first;
+            out.push_str(&tail[copied..at]);
+            out.extend(std::iter::repeat_n(' ', widest - width));
+            copied = at;
+        }
+        out.push_str(&tail[copied..]);
+    }
+    row.clear();
 }
 
 fn line(out: &mut String, dialect: Dialect, comment: &Comment, spaced: bool) {
@@ -132,6 +169,11 @@ mod tests {
         printed("// a\n\n\n// b\nx = // inside\n 1\n", "// a\n\n// b\n// inside\nx = 1\n");
         printed("x = 1\n\ny = (2 // two\n + 3)\n// end", "x = 1\n\n// two\ny = 2 + 3\n// end\n");
         printed("a = b & c | d\ne = b & c & d", "a = (b & c) | d\ne = b & c & d\n");
+        printed(
+            "a=1 // one\nlong_name = 2//two\nc = 3\nd = 4 // four\n\ne = 55 // five\nf = 6 // six",
+            "a = 1         // one\nlong_name = 2 //two\nc = 3\nd = 4 // four\n\n\
+             e = 55 // five\nf = 6  // six\n",
+        );
         printed("+?(a,b)=a*b", "let +?(a, b) = a * b\n");
         printed("x = //! imgql 1\n 3", "\n//! imgql 1\nx = 3\n");
         printed("//! imgql 1\nlet x = a&b| N c", "//! imgql 1\nlet x = a & (b | N c)\n");

@@ -250,7 +250,9 @@ impl Printer<'_, '_> {
             ),
             Place::Index => !self.has_colons() || is_word(expr),
             Place::Init { guarded } => match expr {
-                Expr::Name(_) => !guarded,
+                Expr::Name(symbol) => {
+                    !guarded && !matches!(self.program.name(symbol), "print" | "save" | "import")
+                }
                 Expr::Array(_)
                 | Expr::Index { .. }
                 | Expr::Slice { .. }

@@ -321,6 +321,7 @@ fn fold_has_one_argument_where_no_second_can_begin() {
     expr("fold + 10[1]", "(fold + (at 10 1))");
     expr("fold + fold * a b c", "(fold + (fold * a b) c)");
     expr("fold + (a) (-b)", "(fold + a (pre - b))");
+    expr("fold + (print) (\"s\")", "(fold + print \"s\")");
     expr("fold + (a) (load)", "(fold + a load)");
 }
 
@@ -388,6 +389,8 @@ fn mistakes_are_told_once_and_reading_goes_on() {
     tells_two("x = xs[1:2:3]", &["E0101 10: :"], "");
     tells_two("x = f(a,)", &["E0101 8: )"], "");
     tells_two("x =", &["E0101 3: "], "");
+    tells_two("x = 1 +\nprint \"p\" x", &["E0101 8: print"], "print \"p\" x");
+    tells_two("x =\nsave \"p\" x\ny = 2", &["E0101 4: save"], "save \"p\" x\nlet y = 2");
     tells_two("let = 3", &["E0101 4: ="], "");
     tells_two("let x 3", &["E0101 6: 3"], "");
     tells_two("let f(1) = 3", &["E0101 6: 1"], "");

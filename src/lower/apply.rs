@@ -253,7 +253,7 @@ impl Machine<'_> {
             };
             match length {
                 None => length = Some(this),
-                Some(before) if before != this && (has_list || has_other) => {
+                Some(before) if before != this => {
                     self.fail(
                         mistake::LENGTH,
                         span,

@@ -59,7 +59,7 @@ impl Reader<'_> {
         }
         for name in &names {
             if let Some(text) = library::text(name) {
-                self.open_import(name, text, format!("library:{name}"), None, span);
+                self.open_import(name, text, format!("{}{name}", library::IDENTITY), None, span);
                 return;
             }
         }

@@ -169,6 +169,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_one_call_is_told_once() {
+        let head = "load f = \"flair.nii.gz\" import \"RegionCalculus\" ";
+        let told = mistakes(&format!("{head} print \"v\" tpp(f, \"x\") print \"w\" touch(f, 4)"));
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(mistakes("g(a) = a print \"v\" g 11"), ["E0101 11"]);
+        assert_eq!(mistakes("g(a) = a print \"v\" g"), ["E0204 g"]);
+    }
+
+    #[test]
     fn grids_are_compared_before_anything_runs() {
         let lowered = lowered(
             "load f = \"flair.nii.gz\" load s = \"small.nii\" print \"v\" volume(border & near(s))",

@@ -2,10 +2,11 @@
 //!
 //! Read it in the order of the walk: [`request`] and [`files`] (what is asked, and of whom),
 //! [`program`] (the whole) and [`lowered`] (what it gives); [`unit`](mod@unit) (commands), [`import`],
-//! [`library`], [`scope`] (names), [`settle`] (expressions to steps) with [`word`] and [`string`], and
+//! [`library`] (as documentation: [`reference`](mod@reference)), [`scope`] (names), [`settle`] (expressions to steps) with [`word`] and [`string`], and
 //! [`code`] (the steps); [`session`] and
 //! [`item`] (what is known), [`machine`] (runs steps), [`report`], [`loops`], [`apply`], [`node`], [`form`],
-//! [`read`], [`goal`], [`later`] (what waits); [`mistake`] (the codes) and [`suggest`].
+//! [`read`], [`goal`], [`later`] (what waits); [`mistake`] (the codes) with [`explain`] (what
+//! they mean), and [`suggest`].
 //!
 //! It may import `lang`, `plan`, `primitive`, `value`, `canon` and `id`; it opens no file and knows no
 //! store. Invariants: names are settled before anything is expanded, so that every mistake is found
@@ -14,6 +15,7 @@
 
 pub mod apply;
 pub mod code;
+pub mod explain;
 pub mod files;
 pub mod form;
 pub mod goal;
@@ -28,6 +30,7 @@ pub mod mistake;
 pub mod node;
 pub mod program;
 pub mod read;
+pub mod reference;
 pub mod report;
 pub mod request;
 pub mod scope;
@@ -38,5 +41,9 @@ pub mod suggest;
 pub mod unit;
 pub mod word;
 
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 pub mod toy;

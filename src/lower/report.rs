@@ -6,11 +6,25 @@ use crate::lower::item::Item;
 use crate::lower::machine::{Machine, Why};
 use crate::lower::mistake;
 
+/// Stands for any code, of mistakes that show inside a call of the library.
+const IN_LIBRARY: &str = "library";
+
 impl Machine<'_> {
     /// Keeps a mistake, once for each place, with the calls that led to it.
     pub fn report(&mut self, mut diagnostic: Diagnostic) {
         let key = (diagnostic.code, diagnostic.span());
         if self.quiet || !self.session.told.insert(key) {
+            return;
+        }
+        // What a call of the library is given wrong is used at many places there: the first tells.
+        let decls = &self.session.linked.decls;
+        let library = self.frames.iter().find_map(|frame| match &frame.why {
+            Why::Call(decl, _) if decls[decl.0 as usize].library => Some(frame.site),
+            _ => None,
+        });
+        if let Some(site) = library
+            && !self.session.told.insert((IN_LIBRARY, site))
+        {
             return;
         }
         let calls = self.frames.iter().rev().filter_map(|frame| match &frame.why {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::lang::ast::{Expr, ExprId, Program, Symbol, Word};
 use crate::lang::diagnostic::Diagnostic;
-use crate::lang::source::Span;
+use crate::lang::source::{SourceId, Span};
 use crate::lower::code::{Callable, Code, Form, Lambda, LambdaId, Linked, Start};
 use crate::lower::mistake;
 use crate::lower::request::Setting;
@@ -28,6 +28,8 @@ pub struct Settler {
     pub used: HashSet<String>,
     /// Words of commands that were not understood: names that may be declared there.
     pub lost: HashSet<String>,
+    /// Ends of what stands before a syntax error.
+    pub broken: HashSet<(SourceId, u32)>,
     /// Names that are not there, with the places of their mistakes in the list.
     pub unknowns: Vec<(usize, Symbol)>,
     /// The declaration whose body is read.

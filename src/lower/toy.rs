@@ -257,6 +257,9 @@ impl Toys {
 impl Files for Toys {
     fn probe(&self, path: &Path) -> Result<Found, FileError> {
         let name = path.to_string_lossy().into_owned();
+        if self.0.keys().any(|file| file.starts_with(&format!("{name}/"))) {
+            return Err(FileError::Unreadable(path.to_path_buf(), "it is a folder".to_owned()));
+        }
         let text = self.0.get(&name).ok_or_else(|| FileError::Missing(path.to_path_buf()))?;
         let sizes: Option<Vec<usize>> = text.split('x').map(|part| part.parse().ok()).collect();
         let header = sizes.filter(|sizes| sizes.len() > 1).map(|sizes| Header {

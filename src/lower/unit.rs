@@ -91,6 +91,7 @@ pub fn settle(
             dollars: request.predefined(),
             used: HashSet::new(),
             lost: HashSet::new(),
+            broken: HashSet::new(),
             unknowns: Vec::new(),
             within: None,
             calls: false,
@@ -127,7 +128,7 @@ pub fn settle(
 impl Reader<'_> {
     fn read_library(&mut self) {
         let id = self.add_source(library::STDLIB, library::text(library::STDLIB).unwrap_or(""));
-        self.push(id, None, format!("library:{}", library::STDLIB), false);
+        self.push(id, None, format!("{}{}", library::IDENTITY, library::STDLIB), false);
         self.run();
         self.settler.scope.into_members();
     }
@@ -156,6 +157,10 @@ impl Reader<'_> {
         let (program, found) = parse(source, &options);
         if found.iter().any(Diagnostic::is_error) {
             self.settler.lost.extend(lost_words(source.text(), &program.commands));
+            for error in found.iter().filter(|error| error.is_error()) {
+                let before = source.text().get(..error.span().start as usize).unwrap_or("");
+                self.settler.broken.insert((id, before.trim_end().len() as u32));
+            }
         }
         self.diagnostics.extend(found);
         let names = &program.names;
@@ -394,7 +399,7 @@ impl Reader<'_> {
             params: params.len() as u32,
             start,
             calls: settler.calls,
-            library: self.is_library,
+            library: self.is_library || file.identity.starts_with(library::IDENTITY),
         });
         let before = settler.scope.declare(symbol, id);
         if !self.is_library {

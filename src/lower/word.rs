@@ -191,14 +191,12 @@ impl Settler {
                 if params == 0 {
                     self.not_callable(name, span);
                 } else if count == 0 {
-                    self.diagnostics.push(
-                        Diagnostic::error(
-                            mistake::FUNCTION,
-                            span,
-                            format!("`{text}` is a function of {params}, not a value"),
-                        )
-                        .help(format!("call it: `{text}(...)`")),
-                    );
+                    // `f x` without parentheses was told where `x` stands.
+                    if !self.broken.contains(&(span.source, span.end)) {
+                        let message = format!("`{text}` is a function of {params}, not a value");
+                        let error = Diagnostic::error(mistake::FUNCTION, span, message);
+                        self.diagnostics.push(error.help(format!("call it: `{text}(...)`")));
+                    }
                 } else {
                     let place = self.linked.decls[decl.0 as usize].span;
                     self.count(&text, &params.to_string(), count as usize, span);

@@ -80,6 +80,11 @@ fn any_text_is_read_or_refused() {
 }
 
 #[test]
+fn any_text_is_lowered_or_refused() {
+    hold("lower", targets::lower, &seeds::texts(), 4000);
+}
+
+#[test]
 fn any_bytes_are_a_value_or_refused() {
     hold("decode", targets::decode, &seeds::values(), 200_000);
 }

@@ -17,36 +17,52 @@ use vox::lang::parser::parse as parse_text;
 use vox::lang::print::print;
 use vox::lang::same::same;
 use vox::lang::source::{Source, SourceId};
-use vox::lower::files::{FileError, Files, Found};
-use vox::lower::program::lower;
+use vox::lower::files::{FileError, Files, Found, Header};
+use vox::lower::program::lower as lower_text;
 use vox::lower::request::Request;
 use vox::primitive::contract::Call;
 use vox::store::log::segment::Segment;
 use vox::store::object::frame::Frames;
 use vox::store::object::layout::{SegmentName, WriterId};
+use vox::value::grid::Grid;
 
-/// A world without files.
-struct Nowhere;
+/// A world in which every path is an image by its suffix, and every folder holds two.
+struct Anywhere;
 
-impl Files for Nowhere {
+impl Files for Anywhere {
     fn probe(&self, path: &Path) -> Result<Found, FileError> {
-        Err(FileError::Missing(path.to_owned()))
+        let name = path.to_string_lossy();
+        let (format, header) = match name.rsplit('.').next() {
+            Some("nii" | "gz" | "png") => {
+                let dims = if name.contains('w') { [9, 5, 4] } else { [4, 5, 6] };
+                let grid = Arc::new(Grid::plain(&dims).unwrap());
+                let frames = 1 + 2 * usize::from(name.contains('4'));
+                ("nifti", Some(Header { grid, frames, colour: name.ends_with("png") }))
+            }
+            Some("json") => ("json", None),
+            Some("txt") => ("text", None),
+            _ => return Err(FileError::Missing(path.to_owned())),
+        };
+        let digests = vec![Digest::of(name.as_bytes())];
+        let paths = vec![path.to_owned()];
+        Ok(Found { paths, digests, format: format.to_owned(), header })
     }
 
-    fn list(&self, root: &Path, _: &str, _: bool, _: bool) -> Result<Vec<String>, FileError> {
-        Err(FileError::Missing(root.to_owned()))
+    fn list(&self, _: &Path, _: &str, _: bool, _: bool) -> Result<Vec<String>, FileError> {
+        Ok(vec!["a.nii".to_owned(), "b.nii".to_owned()])
     }
 
-    fn import_text(&self, _: &Path) -> Result<Option<String>, FileError> {
-        Ok(None)
+    fn import_text(&self, path: &Path) -> Result<Option<String>, FileError> {
+        let is_part = path.to_string_lossy().contains("part");
+        Ok(is_part.then(|| "import \"part\" part(m) = near(m)".to_owned()))
     }
 
-    fn identity(&self, _: &Path) -> Option<String> {
-        None
+    fn identity(&self, path: &Path) -> Option<String> {
+        Some(path.to_string_lossy().into_owned())
     }
 }
 
-/// A text is read in both dialects, printed and read again, and lowered.
+/// A text is read in both dialects, printed and read again.
 pub(crate) fn parse(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for dialect in [Dialect::One, Dialect::Two] {
@@ -60,9 +76,22 @@ pub(crate) fn parse(bytes: &[u8]) {
             assert!(complaints.is_empty(), "{text:?} prints as {printed:?}: {complaints:?}");
             assert!(same(&program, &reread), "{text:?} prints as {printed:?}");
         }
+    }
+}
+
+/// A text is lowered in both dialects; what has no plan says why, at places that are there.
+pub(crate) fn lower(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for dialect in [Dialect::One, Dialect::Two] {
         let request = Request { dialect: Some(dialect), ..Request::default() };
         let source = Source::new(SourceId(0), "fuzz.imgql", text.clone());
-        drop(lower(source, &request, Arc::new(Nowhere), Arc::new(table())));
+        let lowered = lower_text(source, &request, Arc::new(Anywhere), Arc::new(table()));
+        assert_eq!(lowered.plan.is_none(), lowered.has_errors(), "{text:?}");
+        for label in lowered.diagnostics.iter().flat_map(|found| &found.labels) {
+            let source = lowered.sources.iter().find(|source| source.id() == label.span.source);
+            let source = source.expect("a place is in a text");
+            assert!(source.text().get(label.span.range()).is_some(), "{text:?}: {label:?}");
+        }
     }
 }
 

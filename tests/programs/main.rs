@@ -126,3 +126,15 @@ fn wrong_programs_are_told_what_is_wrong() {
         lines.join("\n") + "\n"
     });
 }
+
+#[test]
+fn twenty_five_planted_mistakes_are_told_and_no_other() {
+    let golden = programs("fail").into_iter().find(|path| path.ends_with("planted.imgql")).unwrap();
+    let told = fs::read_to_string(golden.with_extension("err")).unwrap();
+    let mut codes: Vec<&str> =
+        told.match_indices("error[").map(|(at, _)| &told[at + 6..at + 11]).collect();
+    codes.sort_unstable();
+    let count = codes.len();
+    codes.dedup();
+    assert_eq!((count, codes.len()), (25, 25), "{codes:?}");
+}

@@ -19,7 +19,9 @@ fn the_version_names_the_formats() {
 fn help_is_narrow_and_names_all_commands() {
     let desk = Desk::new();
     let help = desk.vox("--help").ok().out;
-    for command in ["run", "demo", "verify", "index", "config"] {
+    for command in
+        ["run", "check", "plan", "fmt", "ops", "explain", "demo", "verify", "index", "config"]
+    {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         let own = desk.vox(&format!("{command} --help")).ok().out;
         assert_eq!(own, desk.vox(&format!("{command} -h")).ok().out, "one help, not two");

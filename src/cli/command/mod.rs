@@ -1,12 +1,17 @@
 //! One file a command.
 
+pub mod check;
 pub mod config;
 pub mod demo;
+pub mod explain;
+pub mod fmt;
 pub mod gc;
 pub mod index;
 pub mod init;
 mod notices;
+pub mod ops;
 pub mod pin;
+pub mod plan;
 mod profile;
 pub mod run;
 pub mod status;

@@ -16,6 +16,7 @@ use crate::app::error::{Error, Whose};
 use crate::app::outputs;
 use crate::app::quantity;
 use crate::app::run::{self, Answer, Listener, Spec};
+use crate::app::syntax;
 use crate::app::table::{self, Style};
 use crate::app::upkeep;
 use crate::cli::args::{DialectWord, KeepWord, Run};
@@ -25,6 +26,7 @@ use crate::cli::command::profile::Profile;
 use crate::cli::exit;
 use crate::cli::failure;
 use crate::cli::json as shape;
+use crate::cli::language_args::Program;
 use crate::cli::out;
 use crate::cli::progress::Progress;
 use crate::cli::signal;
@@ -52,7 +54,13 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
         ttl: args.ttl.as_deref().map(ttl).transpose()?,
     };
     let config = Config::gather(&flags, &environment)?;
-    let mut spec = spec(args, &environment)?;
+    let mut spec = spec(&args.program, &environment)?;
+    spec.output = args.output.clone();
+    spec.rehash = args.rehash;
+    spec.options = options(args, &environment);
+    if let Some(path) = &args.program.save_syntax {
+        syntax::save(&spec, path)?;
+    }
     let access = match (args.no_store, args.read_only) {
         (true, _) => Access::None,
         (false, true) => Access::Read,
@@ -94,8 +102,8 @@ impl How<'_> {
     }
 }
 
-/// Reads what `vox run` was told into what is run.
-pub fn spec(args: &Run, environment: &Environment) -> Result<Spec, Error> {
+/// Reads which program is meant, with which inputs, into what is run.
+pub fn spec(args: &Program, environment: &Environment) -> Result<Spec, Error> {
     let mut inputs = BTreeMap::new();
     for input in &args.inputs {
         let (name, path) = split("--in", "PATH", input)?;
@@ -110,25 +118,35 @@ pub fn spec(args: &Run, environment: &Environment) -> Result<Spec, Error> {
         let (name, value) = split("--set", "VALUE", setting)?;
         settings.push((name.to_owned(), Setting::parse(value)));
     }
+    Ok(Spec {
+        program: args.program.clone(),
+        text: run::text(&environment.cwd, &args.program)?,
+        dialect: args.dialect.map(dialect),
+        inputs,
+        settings,
+        output: None,
+        rehash: false,
+        options: Options::default(),
+    })
+}
+
+/// Returns the dialect that a word means.
+pub fn dialect(word: DialectWord) -> Dialect {
+    match word {
+        DialectWord::One => Dialect::One,
+        DialectWord::Two => Dialect::Two,
+    }
+}
+
+/// Reads how it is run.
+fn options(args: &Run, environment: &Environment) -> Options {
     let mut options =
         Options { retry_failed: args.retry_failed, no_wait: args.no_wait, ..Options::default() };
     // For tests of two processes, whose images are too small to be worth a claim.
     if let Some(us) = environment.vox("claim_us").and_then(|text| text.parse::<u64>().ok()) {
         options.claimed_ps = us.saturating_mul(1_000_000);
     }
-    Ok(Spec {
-        program: args.program.clone(),
-        text: run::text(&environment.cwd, &args.program)?,
-        dialect: args.dialect.map(|dialect| match dialect {
-            DialectWord::One => Dialect::One,
-            DialectWord::Two => Dialect::Two,
-        }),
-        inputs,
-        settings,
-        output: args.output.clone(),
-        rehash: args.rehash,
-        options,
-    })
+    options
 }
 
 fn split<'a>(flag: &str, what: &str, text: &'a str) -> Result<(&'a str, &'a str), Error> {

@@ -1,0 +1,33 @@
+//! Is a program right? Nothing runs, no store is opened, and of input files only headers are read.
+
+use std::sync::Arc;
+
+use crate::app::environment::Environment;
+use crate::app::error::Error;
+use crate::app::files::Disk;
+use crate::app::run::{self, Spec};
+use crate::kernel::install;
+use crate::lang::diagnostic::Diagnostic;
+use crate::lang::source::Source;
+
+/// A program without mistakes.
+pub struct Checked {
+    /// Warnings and notes.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that they talk about.
+    pub sources: Vec<Source>,
+    /// How many nodes its goals and inputs make, as far as that is known without running.
+    pub nodes: usize,
+    /// How many goals it has.
+    pub goals: usize,
+}
+
+/// Checks a program; its mistakes are the error.
+pub fn check(environment: &Environment, spec: &Spec) -> Result<Checked, Error> {
+    let request = run::request(&environment.cwd, spec, None);
+    let files = Arc::new(Disk::headers(&environment.cwd));
+    let lowered = run::plan(spec, request, files, Arc::new(install::table()))?;
+    let plan = lowered.plan.as_ref().expect("what has no plan is an error");
+    let (nodes, goals) = (plan.len(), plan.goals.len());
+    Ok(Checked { diagnostics: lowered.diagnostics, sources: lowered.sources, nodes, goals })
+}
