@@ -68,7 +68,7 @@ fn words_that_mean_the_same_compute_nothing() {
     let program = desk.text("lesion.imgql");
     let renamed =
         program.replace("bright", "light").replace("print \"dice_light\"", "print \"dice_bright\"");
-    let thresholds = "hot = 0.95   // share of the brain that is darker than a core\n";
+    let thresholds = "hot = 0.95  // share of the brain that is darker than a core\n";
     assert!(program.contains(thresholds));
     let moved =
         program.replace(thresholds, "").replace("load seg", &format!("{thresholds}load seg"));
