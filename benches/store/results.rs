@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use vox::canon::Tree;
-use vox::store::library::library::{Library, Options};
+use vox::store::library::handle::{Library, Options};
 use vox::store::log::definition::Definition;
 use vox::store::lookup::Answer;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use vox::id::{BlobId, Digest};
-use vox::store::library::library::{Library, Options};
+use vox::store::library::handle::{Library, Options};
 use vox::store::object::objects::Objects as _;
 use vox::store::object::tree::Tree;
 

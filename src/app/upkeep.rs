@@ -1,8 +1,6 @@
 //! Work on a store as a whole.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -31,6 +29,7 @@ use crate::store;
 use crate::store::entry::{Entry, What};
 use crate::store::log::record::Target;
 use crate::store::lookup;
+use crate::store::object::disk;
 use crate::store::object::tree::Tree;
 use crate::store::open::Store;
 use crate::store::pins::Standing;
@@ -156,12 +155,7 @@ pub fn rebuild(environment: &Environment, config: &Config) -> Result<(PathBuf, D
     for suffix in ["", "-wal", "-shm", "-journal"] {
         let mut path = index.clone().into_os_string();
         path.push(suffix);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::Write { path: path.into(), source: error });
-            }
-            _ => {}
-        }
+        disk::remove(path.as_ref()).map_err(store::error::Error::from)?;
     }
     let store = context::open(environment, config, Access::Write)?;
     if !store.is_read_only() {

@@ -291,7 +291,7 @@ impl Sealer {
         let mut rows = Vec::with_capacity(sealed.len());
         for sealed in &sealed {
             let mut of = Rows::default();
-            for ((place, _), keys) in sealed.records.iter().zip(keys.by_ref()) {
+            for (place, keys) in sealed.places.iter().zip(keys.by_ref()) {
                 of.add(place.position, keys);
             }
             let (writer, name) = (sealed.span.writer, sealed.span.name);

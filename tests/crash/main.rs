@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
+mod rebuilt;
 mod refused;
 
 use std::collections::BTreeSet;

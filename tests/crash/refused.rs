@@ -32,20 +32,20 @@ fn image(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
-fn desk() -> tempfile::TempDir {
+pub(crate) fn desk() -> tempfile::TempDir {
     let desk = tempfile::tempdir().unwrap();
     fs::write(desk.path().join("p.imgql"), PROGRAM).unwrap();
     image(&desk.path().join("x.npy"));
     desk
 }
 
-fn vox(desk: &Path, args: &[&str], faults: &[(&str, &str)]) -> Output {
+pub(crate) fn vox(desk: &Path, args: &[&str], faults: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vox"));
     command.current_dir(desk).args(args).env("HOME", desk).env_remove("VOX_STORE");
     command.envs(faults.iter().copied()).output().unwrap()
 }
 
-fn run(desk: &Path, faults: &[(&str, &str)]) -> Output {
+pub(crate) fn run(desk: &Path, faults: &[(&str, &str)]) -> Output {
     let args = ["run", "p.imgql", "--in", "x=x.npy", "-o", "out", "--store", "s", "--keep", "all"];
     vox(desk, &args, faults)
 }
@@ -54,7 +54,7 @@ fn saved(desk: &Path) -> Vec<u8> {
     fs::read(desk.join("out/near.npy")).unwrap()
 }
 
-fn is_clean(desk: &Path, when: &str) {
+pub(crate) fn is_clean(desk: &Path, when: &str) {
     let report = vox(desk, &["verify", "--store", "s"], &[]);
     let text = String::from_utf8_lossy(&report.stdout).into_owned();
     assert!(report.status.success(), "{when}: {text}{}", String::from_utf8_lossy(&report.stderr));

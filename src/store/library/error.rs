@@ -24,7 +24,7 @@ pub enum Error {
     TooLarge {
         /// How many it has.
         bytes: u64,
-        /// How many it may have: see [`Options::most`](crate::store::library::library::Options::most).
+        /// How many it may have: see [`Options::most`](crate::store::library::handle::Options::most).
         limit: u64,
     },
     /// What lies under the key is not what was asked for.

@@ -11,14 +11,14 @@ use thiserror::Error;
 use crate::canon::{self, Tree};
 use crate::id::BlobId;
 use crate::store::library::error::Error;
-use crate::store::library::library::{Library, guard};
+use crate::store::library::handle::{Library, guard};
 
 /// A kind of values.
 ///
 /// ```
 /// use vox::canon::Tree;
 /// use vox::store::library::kind::Kind;
-/// use vox::store::library::library::Library;
+/// use vox::store::library::handle::Library;
 ///
 /// #[derive(Debug, PartialEq)]
 /// struct Histogram(Vec<u64>);

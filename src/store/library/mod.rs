@@ -1,6 +1,6 @@
 //! The store for programs that use vox as a crate: bytes by their digest, results by what they compute.
 //!
-//! A [`library::Library`] keeps plain bytes ([`values`]), values of a program's own kinds ([`kind`]) and
+//! A [`handle::Library`] keeps plain bytes ([`values`]), values of a program's own kinds ([`kind`]) and
 //! the results of computations, each computed once however many threads and processes ask for it
 //! ([`results`]). A folder that it keeps is a store like any other: `vox run` shares it, `vox gc` bounds
 //! it, `vox verify` checks it. What was read lately stays in memory ([`cache`]); [`value`] says how bytes
@@ -10,7 +10,7 @@
 //! people who do not want to know what a receipt is.
 //!
 //! ```
-//! use vox::store::library::library::Library;
+//! use vox::store::library::handle::Library;
 //!
 //! let store = Library::temporary()?;
 //! let key = store.put(b"what took all night")?;
@@ -20,9 +20,8 @@
 
 pub mod cache;
 pub mod error;
+pub mod handle;
 pub mod kind;
-#[expect(clippy::module_inception, reason = "the type that the room is about")]
-pub mod library;
 pub mod results;
 pub mod value;
 pub mod values;

@@ -6,8 +6,8 @@ use crate::id::{BlobId, Digest, NodeId};
 use crate::store::claim::{Claim, Holder};
 use crate::store::entry::{Entry, Inputs, Made, Ran, What};
 use crate::store::library::error::Error;
+use crate::store::library::handle::{Inner, Library, guard};
 use crate::store::library::kind::Kind;
-use crate::store::library::library::{Inner, Library, guard};
 use crate::store::library::value::{Value, head};
 use crate::store::log::definition::Definition;
 use crate::store::log::receipt::{INLINE, Outcome, Output, Receipt};
@@ -56,7 +56,7 @@ impl Library {
     /// ```
     /// use std::time::Duration;
     /// use vox::canon::Tree;
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     /// use vox::store::library::results::Turn;
     /// use vox::store::log::definition::Definition;
     ///
@@ -129,7 +129,7 @@ impl Library {
     /// ```
     /// use std::time::Duration;
     /// use vox::canon::Tree;
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     /// use vox::store::log::definition::Definition;
     ///
     /// let store = Library::temporary()?;
@@ -296,7 +296,7 @@ mod tests {
 
     use super::*;
     use crate::canon::Tree;
-    use crate::store::library::library::Options;
+    use crate::store::library::handle::Options;
 
     const LONG: Duration = Duration::from_secs(60);
 

@@ -11,8 +11,8 @@ use crate::store::entry::{Entry, Parts, What};
 use crate::store::error::{Error as StoreError, io_error};
 use crate::store::index::ask::{Change, FOREVER, ObjectRow};
 use crate::store::library::error::Error;
+use crate::store::library::handle::{Found, Library, MOST, guard};
 use crate::store::library::kind::called;
-use crate::store::library::library::{Found, Library, MOST, guard};
 use crate::store::library::value::{Value, head};
 use crate::store::lock;
 use crate::store::log::record::Target;
@@ -25,11 +25,11 @@ impl Library {
     ///
     /// The key is the SHA-256 of the bytes as canonical CBOR, which is what the object's file holds. The
     /// same bytes have the same key, and are stored once. More than
-    /// [`Options::most`](crate::store::library::library::Options::most) bytes are
+    /// [`Options::most`](crate::store::library::handle::Options::most) bytes are
     /// [`Error::TooLarge`].
     ///
     /// ```
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     ///
     /// let store = Library::temporary()?;
     /// let key = store.put(b"bytes")?;
@@ -46,7 +46,7 @@ impl Library {
     /// They are made durable together: much quicker than one by one.
     ///
     /// ```
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     ///
     /// let store = Library::temporary()?;
     /// let keys = store.put_batch(&["one", "two", "three"])?;
@@ -66,11 +66,11 @@ impl Library {
     ///
     /// They can be read through this handle at once, and by others once they are stored: after two
     /// seconds at most, or when [`Library::flush`] returns. While
-    /// [`Options::queue`](crate::store::library::library::Options::queue) bytes wait for the disk, so
+    /// [`Options::queue`](crate::store::library::handle::Options::queue) bytes wait for the disk, so
     /// does the caller.
     ///
     /// ```
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     ///
     /// let store = Library::temporary()?;
     /// let keys: Vec<_> =
@@ -109,7 +109,7 @@ impl Library {
     /// a damaged object is put aside and not here.
     ///
     /// ```
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     ///
     /// let store = Library::memory()?;
     /// let key = store.put(b"bytes")?.to_string();
@@ -201,7 +201,7 @@ impl Library {
     /// stores something just now, so this is not for many values: `vox gc` is.
     ///
     /// ```
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     ///
     /// let store = Library::temporary()?;
     /// let key = store.put(b"bytes")?;
@@ -310,7 +310,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::store::library::library::{Options, Statistics};
+    use crate::store::library::handle::{Options, Statistics};
 
     fn both() -> [Library; 2] {
         [Library::temporary().unwrap(), Library::memory().unwrap()]

@@ -1,8 +1,10 @@
 //! Sealing: records become a file.
 
+use rayon::prelude::*;
+
 use crate::id::Digest;
 use crate::store::log::error::Error;
-use crate::store::log::record::{BEGINNING, Draft, Record};
+use crate::store::log::record::{BEGINNING, Draft};
 use crate::store::log::segment::{self, Place, Span};
 use crate::store::object::disk::{self, Mode};
 use crate::store::object::error::Error as ObjectError;
@@ -11,6 +13,8 @@ use crate::store::object::proof::Proof;
 
 /// A batch of more raw bytes becomes more segments.
 const SEALED: usize = 64 << 20;
+/// So many records are written down on one thread at least.
+const TOGETHER: usize = 256;
 
 /// How far the log of a writer goes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -28,8 +32,8 @@ pub struct Sealed {
     pub span: Span,
     /// What its file looks like.
     pub proof: Proof,
-    /// Its records with their numbers, and where they lie.
-    pub records: Vec<(Place, Record)>,
+    /// Where its records lie, in order.
+    pub places: Vec<Place>,
 }
 
 impl Head {
@@ -49,21 +53,20 @@ pub fn seal(
     drafts: &[Draft],
 ) -> Result<Vec<Sealed>, Error> {
     let mut sealed = Vec::new();
+    let number = |(at, draft): (usize, &Draft)| draft.numbered(head.seq + at as u64 + 1).bytes();
+    let records: Vec<Vec<u8>> =
+        drafts.par_iter().with_min_len(TOGETHER).enumerate().map(number).collect();
     let mut head = head;
-    let mut run: Vec<(Record, Vec<u8>)> = Vec::new();
-    let mut raw = 0;
-    for draft in drafts {
-        let record = draft.numbered(head.seq + run.len() as u64 + 1);
-        let bytes = record.bytes();
-        if raw + bytes.len() > SEALED && !run.is_empty() {
-            head = seal_one(layout, writer, head, std::mem::take(&mut run), &mut sealed)?;
-            raw = 0;
-        }
-        raw += bytes.len();
-        run.push((record, bytes));
-    }
-    if !run.is_empty() {
-        seal_one(layout, writer, head, run, &mut sealed)?;
+    let mut left = records.as_slice();
+    while !left.is_empty() {
+        let mut raw = 0;
+        let more = |record: &&Vec<u8>| {
+            raw += record.len();
+            raw <= SEALED
+        };
+        let (run, rest) = left.split_at(left.iter().take_while(more).count().max(1));
+        head = seal_one(layout, writer, head, run, &mut sealed)?;
+        left = rest;
     }
     Ok(sealed)
 }
@@ -72,15 +75,13 @@ fn seal_one(
     layout: &Layout,
     writer: WriterId,
     head: Head,
-    run: Vec<(Record, Vec<u8>)>,
+    records: &[Vec<u8>],
     sealed: &mut Vec<Sealed>,
 ) -> Result<Head, Error> {
-    let (records, bytes): (Vec<Record>, Vec<Vec<u8>>) = run.into_iter().unzip();
-    let built = segment::build(writer, head.seq + 1, head.hash, &bytes)?;
+    let built = segment::build(writer, head.seq + 1, head.hash, records)?;
     let proof = publish(layout, &built.span, &built.stored)?;
     let head = Head { seq: built.span.name.last, hash: built.span.after };
-    let records = built.places.into_iter().zip(records).collect();
-    sealed.push(Sealed { span: built.span, proof, records });
+    sealed.push(Sealed { span: built.span, proof, places: built.places });
     Ok(head)
 }
 
@@ -103,6 +104,7 @@ mod tests {
     use super::*;
     use crate::store::log::list;
     use crate::store::log::reader::SegmentReader;
+    use crate::store::log::record::Record;
     use crate::store::log::record::tests::{golden, writer};
 
     #[test]
@@ -121,9 +123,11 @@ mod tests {
             assert_eq!(reader.proof(), one.proof);
             let segment = reader.verified(writer(), &one.span.name).unwrap();
             assert_eq!(segment.span, one.span);
-            for (place, record) in one.records.iter().rev() {
+            assert_eq!(one.places.len(), count);
+            for (at, place) in one.places.iter().enumerate().rev() {
                 let bytes = reader.record(place.position).unwrap();
-                assert_eq!(Record::read(&bytes).unwrap(), *record);
+                let record = golden().numbered(head.seq + at as u64 + 1);
+                assert_eq!(Record::read(&bytes).unwrap(), record);
             }
             head = Head { seq: one.span.name.last, hash: one.span.after };
         }

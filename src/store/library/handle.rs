@@ -134,7 +134,7 @@ impl Library {
     /// Opens the store in a folder; makes it when nothing is there.
     ///
     /// ```
-    /// use vox::store::library::library::{Library, Options};
+    /// use vox::store::library::handle::{Library, Options};
     ///
     /// let folder = tempfile::tempdir()?;
     /// let path = folder.path().join("store");
@@ -152,7 +152,7 @@ impl Library {
     /// Makes a store in a folder of its own below the system's, which goes when it is dropped.
     ///
     /// ```
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     ///
     /// let store = Library::temporary()?;
     /// let key = store.put(b"gone soon")?;
@@ -168,7 +168,7 @@ impl Library {
     /// Makes a store that touches no disk.
     ///
     /// ```
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     ///
     /// let store = Library::memory()?;
     /// let key = store.put(b"nowhere else")?;
@@ -209,7 +209,7 @@ impl Library {
     /// Returns what there is, and what was counted since this handle was made.
     ///
     /// ```
-    /// use vox::store::library::library::Library;
+    /// use vox::store::library::handle::Library;
     ///
     /// let store = Library::memory()?;
     /// let key = store.put(b"bytes")?;
