@@ -96,6 +96,15 @@ fn who_waits_says_for_whom() {
         let seen = Instant::now();
         if alive() {
             signal(&first, Signal::STOP);
+            // The signal takes a moment on a busy machine; a thread that still runs may give back.
+            let status = format!("/proc/{}/stat", first.id());
+            let stands = || {
+                let text = fs::read_to_string(&status).unwrap_or_default();
+                text.rsplit(')').next().unwrap_or_default().trim_start().starts_with(['T', 'Z'])
+            };
+            while !stands() && begin.elapsed() < LIMIT {
+                sleep(Duration::from_micros(100));
+            }
             if lock() && seen.elapsed() < Duration::from_millis(20) {
                 break first;
             }
