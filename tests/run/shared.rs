@@ -105,6 +105,40 @@ fn whoever_may_only_read_reads() {
 }
 
 #[test]
+fn what_somebody_else_planted_is_not_used() {
+    if !is_root("becoming two users") {
+        return;
+    }
+    let desk = desk();
+    let found_from = |folder: &str, words: &str| {
+        let mut command = Command::new("sh");
+        let script = format!("cd {folder}; unset VOX_STORE; exec ../vox {words}");
+        command.args(["-c", &script]);
+        desk.around(&mut command);
+        command.env("HOME", desk.path(&BEN.to_string())).uid(BEN).gid(BEN);
+        Said::from(command.output().unwrap())
+    };
+    for folder in ["store", "settings"] {
+        fs::create_dir(desk.path(folder)).unwrap();
+        chown(desk.path(folder), Some(ANNA), Some(GROUP)).unwrap();
+    }
+    vox_as(&desk, ANNA, GROUP, "init store").ok();
+    // He can read it, and uses it only by name.
+    for path in ["store/.vox", "store/.vox/vox-store.toml", "store/.vox/objects"] {
+        let mode = if path.ends_with("toml") { 0o644 } else { 0o755 };
+        fs::set_permissions(desk.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    found_from("store", "status").code_is(5).says("belongs to another user");
+    desk.write(&format!("{BEN}/.config/vox/config.toml"), "safe_stores = []\n");
+    found_from("store", "run ../lesion.imgql").code_is(5).says("safe_stores");
+    desk.write("settings/vox.toml", "keep = \"all\"\n");
+    chown(desk.path("settings/vox.toml"), Some(ANNA), Some(GROUP)).unwrap();
+    found_from("settings", "config").code_is(5).says("belongs to another user");
+    chown(desk.path("settings/vox.toml"), Some(BEN), Some(BEN)).unwrap();
+    found_from("settings", "config").ok();
+}
+
+#[test]
 fn a_store_on_a_read_only_mount_is_read() {
     let desk = Desk::demo(1);
     let right = desk.vox(&format!("{CASE} --keep all --store lab/.vox")).ok();
