@@ -8,18 +8,19 @@ use std::sync::Arc;
 use crate::kernel::argument;
 use crate::kernel::number::arithmetic::{greater, lesser, quotient};
 use crate::kernel::number::operand::Operand;
+use crate::kernel::number::select::kept;
 use crate::kernel::number::simd::{self, Relation};
-use crate::kernel::number::source::{Cut, Piece, Source, each_sixteen, expand};
-use crate::kernel::number::sweep::{self, canonical};
+use crate::kernel::number::source::{Cut, Piece, Source, expand};
+use crate::kernel::number::sweep::{self, Side, canonical, turn};
 use crate::pool::Buffer;
 use crate::primitive::fused::{Place, Step};
 use crate::primitive::refusal::Refusal;
 use crate::value::data::Value;
 use crate::value::grid::Grid;
-use crate::value::mask::{Mask, last_word};
+use crate::value::mask::Mask;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Op {
+pub(in crate::kernel::number) enum Op {
     Add,
     Sub,
     Mul,
@@ -42,12 +43,12 @@ enum Op {
 
 /// What an operator takes of its arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum View {
+pub(in crate::kernel::number) enum View {
     Voxels,
     Bits,
 }
 
-const OPS: [(&str, Op, &[View]); 18] = {
+pub(in crate::kernel::number) const OPS: [(&str, Op, &[View]); 18] = {
     use View::{Bits, Voxels};
     [
         ("vox1.add", Op::Add, &[Voxels, Voxels]),
@@ -306,14 +307,8 @@ impl<'a> Chain<'a> {
             let first = piece.words().start;
             simd::widest(|| {
                 for (start, len, word) in piece.rows() {
-                    let (out, voxels) = (&mut out[start..start + len], &a[start..start + len]);
-                    out.copy_from_slice(voxels);
-                    each_sixteen(&bits[word - first..], out, |bits, out| {
-                        for (x, out) in out.iter_mut().enumerate() {
-                            let keep = (bits >> x & 1).wrapping_neg();
-                            *out = f32::from_bits(canonical(*out).to_bits() & keep);
-                        }
-                    });
+                    let row = start..start + len;
+                    kept(&bits[word - first..], &a[row.clone()], &mut out[row]);
                 }
             });
             return;
@@ -355,10 +350,8 @@ impl<'a> Chain<'a> {
             }
             Op::Not => {
                 let a = self.bits(args[0], piece, tiles);
-                for (out, a) in out.iter_mut().zip(a) {
-                    *out = !a;
-                }
-                clear_padding(rows(), out);
+                out.copy_from_slice(a);
+                rows().for_each(|(voxels, words)| turn(Side::Fails, &mut out[words], voxels.len()));
             }
             Op::Between => {
                 let (lo, hi) = (self.number(args[0]), self.number(args[1]));
@@ -375,12 +368,11 @@ impl<'a> Chain<'a> {
                 };
                 let (a, b) =
                     (self.voxels(args[0], piece, tiles), self.voxels(args[1], piece, tiles));
+                let side = if *op == Op::Differs { Side::Fails } else { Side::Holds };
                 for (voxels, words) in rows() {
-                    simd::pack_pair(&a[voxels.clone()], &b[voxels], relation, &mut out[words]);
-                }
-                if *op == Op::Differs {
-                    out.iter_mut().for_each(|word| *word = !*word);
-                    clear_padding(rows(), out);
+                    let (len, words) = (voxels.len(), &mut out[words]);
+                    simd::pack_pair(&a[voxels.clone()], &b[voxels], relation, words);
+                    turn(side, words, len);
                 }
             }
         }
@@ -408,24 +400,10 @@ fn grid<'a>(inputs: &[Input<'a>], steps: &[Code]) -> Result<&'a Arc<Grid>, Refus
 fn truths(piece: Piece, voxels: &[f32], bits: &mut Vec<u64>) {
     let span = piece.words();
     bits.resize(span.len(), 0);
-    let rows = || {
-        piece.rows().map(|(start, len, word)| {
-            (start..start + len, word - span.start..word - span.start + len.div_ceil(64))
-        })
-    };
-    for (of, words) in rows() {
-        simd::pack_within(&voxels[of], 0.0, 0.0, &mut bits[words]);
-    }
-    bits.iter_mut().for_each(|word| *word = !*word);
-    clear_padding(rows(), bits);
-}
-
-fn clear_padding(
-    rows: impl Iterator<Item = (std::ops::Range<usize>, std::ops::Range<usize>)>,
-    words: &mut [u64],
-) {
-    for (voxels, row) in rows {
-        words[row.end - 1] &= last_word(voxels.len());
+    for (start, len, word) in piece.rows() {
+        let words = &mut bits[word - span.start..][..len.div_ceil(64)];
+        simd::pack_within(&voxels[start..start + len], 0.0, 0.0, words);
+        turn(Side::Fails, words, len);
     }
 }
 
@@ -443,168 +421,4 @@ fn both(a: &[f32], b: &[f32], out: &mut [f32], f: impl Fn(f32, f32) -> f32) {
             *out = canonical(f(*a, *b));
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::canon::Tree;
-    use crate::kernel::install::table;
-    use crate::primitive::contract::Call;
-    use crate::primitive::registry::Registry as _;
-    use crate::value::volume::{Volume, Voxels};
-
-    /// Runs the steps one by one.
-    fn one_by_one(steps: &[Step], args: &[Value]) -> Option<Value> {
-        let table = table();
-        let mut values: Vec<Value> = args.to_vec();
-        for step in steps {
-            let places = step.args.iter().map(|place| match place {
-                Place::Arg(at) => values[*at].clone(),
-                Place::Step(at) => values[args.len() + at].clone(),
-            });
-            let places: Vec<Value> = places.collect();
-            let call = Call { args: &places, params: &Tree::Null, files: &[] };
-            values.push(table.find(step.op).unwrap().kernel(&call).ok()?.value);
-        }
-        values.pop()
-    }
-
-    fn bits(value: &Value) -> Vec<u64> {
-        match value {
-            Value::Mask(mask) => mask.words.to_vec(),
-            Value::Volume(Volume { voxels: Voxels::F32(voxels), .. }) => {
-                voxels.iter().map(|voxel| u64::from(voxel.to_bits())).collect()
-            }
-            other => panic!("{} is no image", other.kind()),
-        }
-    }
-
-    const WILD: [f32; 10] = [
-        0.0,
-        -0.0,
-        1.0,
-        -1.0,
-        2.5,
-        f32::NAN,
-        f32::INFINITY,
-        f32::NEG_INFINITY,
-        f32::MAX,
-        f32::from_bits(1),
-    ];
-
-    /// Two images, an image of bytes, two masks and two numbers.
-    fn args(dims: &[usize], seed: u64) -> Vec<Value> {
-        let grid = Arc::new(Grid::plain(dims).unwrap());
-        let mut state = seed | 1;
-        let mut next = move || {
-            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-            (state >> 33) as usize
-        };
-        let count = grid.voxels();
-        let mut image = || {
-            let voxels: Vec<f32> = (0..count)
-                .map(|_| match next() {
-                    at if at % 3 == 0 => WILD[at / 3 % WILD.len()],
-                    at if at % 7 == 0 => f32::from_bits((at as u32) << 1 | 0x7f80_0001),
-                    at => (at % 17) as f32 - 8.0,
-                })
-                .collect();
-            Value::Volume(Volume::f32(Arc::clone(&grid), Buffer::copied(&voxels)))
-        };
-        let (a, b) = (image(), image());
-        let small: Vec<u8> = (0..count).map(|_| (next() % 4) as u8).collect();
-        let small = Voxels::U8(Arc::new(Buffer::copied(&small)));
-        let small = Value::Volume(Volume { grid: Arc::clone(&grid), voxels: small });
-        let mut mask = || Value::Mask(Mask::from_fn(Arc::clone(&grid), |_, _, _| next() % 3 == 0));
-        let (m, n) = (mask(), mask());
-        vec![a, b, small, m, n, Value::Number(1.0), Value::Number(f64::from(WILD[next() % 10]))]
-    }
-
-    /// So many of the arguments are images.
-    const IMAGES: usize = 5;
-
-    fn chain() -> impl Strategy<Value = Vec<Step>> {
-        prop::collection::vec((0..OPS.len(), prop::array::uniform3(any::<u16>())), 1..12).prop_map(
-            |picks| {
-                let mut steps = Vec::new();
-                for (at, (op, from)) in picks.into_iter().enumerate() {
-                    let (op, kind, views) = OPS[op];
-                    let image = |from: u16| match usize::from(from) % (IMAGES + at) {
-                        arg if arg < IMAGES => Place::Arg(arg),
-                        step => Place::Step(step - IMAGES),
-                    };
-                    let mut args: Vec<Place> =
-                        from[..views.len()].iter().map(|at| image(*at)).collect();
-                    if kind == Op::Between {
-                        args[0] = Place::Arg(5);
-                        args[1] = Place::Arg(6);
-                    } else if views == [View::Voxels, View::Voxels] && from[2] % 3 == 0 {
-                        args[usize::from(from[2] % 2)] =
-                            Place::Arg(5 + usize::from(from[2] / 3 % 2));
-                    }
-                    let is_mask = !matches!(
-                        kind,
-                        Op::Add
-                            | Op::Sub
-                            | Op::Mul
-                            | Op::Div
-                            | Op::Max
-                            | Op::Min
-                            | Op::Neg
-                            | Op::Abs
-                            | Op::Same
-                            | Op::Mask
-                    );
-                    steps.push(Step { op, args, is_mask });
-                }
-                steps
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn a_chain_gives_the_bits_of_its_operators(
-            steps in chain(),
-            shape in prop::sample::select(vec![
-                vec![1usize, 1, 1], vec![63, 3, 2], vec![64, 2, 2], vec![65, 5], vec![127, 2, 3],
-                vec![1, 70, 2], vec![8300, 3], vec![240, 300],
-            ]),
-            seed: u64,
-        ) {
-            let args = args(&shape, seed);
-            let fused = run(&steps, &args).ok();
-            let plain = one_by_one(&steps, &args);
-            if let Some(fused) = fused {
-                let plain = plain.expect("what fuses does not refuse one by one");
-                prop_assert_eq!(bits(&fused), bits(&plain));
-            } else {
-                let is_range = |step: &Step| step.op == "vox1.between";
-                prop_assert!(steps.iter().any(is_range), "only a range is refused here");
-            }
-        }
-    }
-
-    #[test]
-    fn what_could_lose_digits_or_lies_elsewhere_is_left_to_the_operators() {
-        let step = |op, args: &[Place], is_mask| Step { op, args: args.to_vec(), is_mask };
-        let steps = [
-            step("vox1.neg", &[Place::Arg(0)], false),
-            step("vox1.add", &[Place::Step(0), Place::Arg(1)], false),
-        ];
-        let grid = Arc::new(Grid::plain(&[4, 2]).unwrap());
-        let wide = Voxels::F64(Arc::new(Buffer::copied(&[1e300; 8])));
-        let wide = Value::Volume(Volume { grid: Arc::clone(&grid), voxels: wide });
-        let image = args(&[4, 2], 3)[0].clone();
-        assert!(run(&steps, &[wide, image.clone()]).is_err());
-        let elsewhere = args(&[2, 4], 3)[0].clone();
-        assert!(run(&steps, &[elsewhere, image.clone()]).is_err());
-        assert!(run(&steps, &[image.clone(), Value::Text("a".into())]).is_err());
-        assert!(run(&steps, &[image.clone(), image]).is_ok());
-    }
 }

@@ -9,6 +9,8 @@
 pub mod arithmetic;
 pub mod base;
 pub mod chain;
+#[cfg(test)]
+mod chained;
 pub mod colour;
 pub mod compare;
 pub mod exact;

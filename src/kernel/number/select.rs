@@ -25,18 +25,8 @@ pub fn mask(call: &Call<'_>) -> Result<Output, Refusal> {
                 let (voxels, rounded) = source.piece(piece, scratch);
                 simd::widest(|| {
                     for (start, len, word) in piece.rows() {
-                        let words = &mask.words[word..word + len.div_ceil(64)];
-                        let (out, voxels) =
-                            (&mut out[start..start + len], &voxels[start..start + len]);
-                        let pieces = out.chunks_mut(64).zip(voxels.chunks(64));
-                        for ((out, voxels), word) in pieces.zip(words) {
-                            // Where nothing is kept nothing is read.
-                            if *word == 0 {
-                                out.fill(0.0);
-                            } else {
-                                keep(*word, voxels, out);
-                            }
-                        }
+                        let row = start..start + len;
+                        kept(&mask.words[word..], &voxels[row.clone()], &mut out[row]);
                     }
                 });
                 rounded
@@ -46,7 +36,20 @@ pub fn mask(call: &Call<'_>) -> Result<Output, Refusal> {
     Ok(sweep::told(Value::Volume(volume), rounded))
 }
 
-/// Writes the voxels whose bits are set, and 0.0 for the others.
+/// Writes the voxels of a row whose bits are set, and 0.0 for the others.
+#[inline(always)]
+pub fn kept(words: &[u64], voxels: &[f32], out: &mut [f32]) {
+    let pieces = out.chunks_mut(64).zip(voxels.chunks(64));
+    for ((out, voxels), word) in pieces.zip(words) {
+        // Where nothing is kept nothing is read.
+        if *word == 0 {
+            out.fill(0.0);
+        } else {
+            keep(*word, voxels, out);
+        }
+    }
+}
+
 #[inline(always)]
 fn keep(word: u64, voxels: &[f32], out: &mut [f32]) {
     // Sixteen at a time, which LLVM takes at once.

@@ -132,7 +132,7 @@ pub enum Side {
 }
 
 /// Turns the bits of one row around where the other side is asked; the padding stays zero.
-fn turn(side: Side, words: &mut [u64], len: usize) {
+pub fn turn(side: Side, words: &mut [u64], len: usize) {
     if side == Side::Fails {
         for word in words.iter_mut() {
             *word = !*word;
