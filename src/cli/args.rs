@@ -186,6 +186,9 @@ pub struct Run {
     /// Do not wait for another process that computes the same node
     #[arg(long, help_heading = "How it runs")]
     pub no_wait: bool,
+    /// Write no files: what goals save is computed and told only
+    #[arg(long, conflicts_with_all = ["output", "table", "report"], help_heading = "What it may do")]
+    pub no_save: bool,
     /// Use no store: results are gone when the run ends
     #[arg(long, conflicts_with_all = ["read_only", "store"], help_heading = "How it runs")]
     pub no_store: bool,
@@ -193,9 +196,9 @@ pub struct Run {
     #[arg(long, help_heading = "How it runs")]
     pub read_only: bool,
     /// Print one JSON object instead of lines
-    #[arg(long, conflicts_with = "events", help_heading = "What is told")]
+    #[arg(long, help_heading = "What is told")]
     pub json: bool,
-    /// Print a line of JSON for each event while running
+    /// Print a line of JSON for each event while running; with --json the last one holds the answer
     #[arg(long, help_heading = "What is told")]
     pub events: bool,
     /// Write a JSON object with all nodes that ran
