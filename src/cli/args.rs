@@ -10,6 +10,7 @@ use crate::app::config::{Config, Flags};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::cli::language_args::{Check, Explain, Fmt, Ops, Plan, Program};
+use crate::serve::bind::Bind;
 
 /// Runs image analyses written in imgQL and keeps every result, so that nothing is computed twice.
 #[derive(Parser, Debug)]
@@ -64,6 +65,8 @@ pub enum Command {
     Verify(Verify),
     /// Work on the index, a cache that can always be made again
     Index(Index),
+    /// Serve the store over HTTP
+    Serve(Serve),
     /// Show the settings in force and where each came from
     Config(StoreOnly),
 }
@@ -411,6 +414,51 @@ pub struct Index {
 pub enum IndexAction {
     /// Make the index again from the log
     Rebuild(StoreOnly),
+}
+
+/// `vox serve`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Without --token-file a token is made at each start, and a URL with it printed once.
+A token file has lines `SCOPE TOKEN`, with the scopes read, run and admin, each of
+which holds those before it; only its owner may be able to read it. A socket in the
+file system can be opened by its owner alone, and needs no token.
+
+Examples:
+  vox serve
+  vox serve --bind unix:vox.socket --allow-run --read-root cases
+  vox serve --bind 0.0.0.0:8731 --token-file tokens --host images.lab.example")]
+pub struct Serve {
+    /// Listen on ADDRESS:PORT or unix:PATH
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8731")]
+    pub bind: Bind,
+    /// Let in who shows a token of FILE [default: $VOX_TOKEN_FILE]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_auth")]
+    pub token_file: Option<PathBuf>,
+    /// Let every user of this host in, to read and, with --allow-run, to run
+    #[arg(long)]
+    pub no_auth: bool,
+    /// Let those with scope run, run programs
+    #[arg(long)]
+    pub allow_run: bool,
+    /// Let those with scope admin, put values
+    #[arg(long)]
+    pub allow_put: bool,
+    /// Let those with scope admin, remove results
+    #[arg(long)]
+    pub allow_gc: bool,
+    /// Let programs read files below DIR; may be given again
+    #[arg(long = "read-root", value_name = "DIR")]
+    pub read_roots: Vec<PathBuf>,
+    /// Answer to NAME too, besides addresses and localhost; may be given again
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
+    /// Add a line of JSON for each request to FILE [default: stderr, unless --quiet]
+    #[arg(long, value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
+    /// What most commands take.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 impl Common {

@@ -51,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => command::index::rebuild(args, &environment, voice),
         },
+        Command::Serve(args) => command::serve::run(args, environment.clone(), voice),
         Command::Config(args) => command::config::run(args, &environment),
     };
     out::flush();
@@ -92,6 +93,7 @@ fn common(command: &Command) -> &Common {
         Command::Pin(args) => &args.common,
         Command::Unpin(args) => &args.common,
         Command::Verify(args) => &args.common,
+        Command::Serve(args) => &args.common,
         Command::Config(args) | Command::Status(args) | Command::Pins(args) => &args.common,
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => &args.common,

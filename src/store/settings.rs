@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::error::{Error, io_error};
 use crate::store::object::layout::Layout;
+use crate::store::open::Store;
 
 /// The content of the file.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +37,14 @@ pub(in crate::store) fn settings(path: &Path) -> Result<Option<Settings>, Error>
     }
     let id = table.get("id").and_then(toml::Value::as_str).unwrap_or("none").to_owned();
     Ok(Some(Settings { format: 1, hash: "sha256".to_owned(), id }))
+}
+
+impl Store {
+    /// Returns the store's name for itself; one that was adopted, or is in memory, has none of its own.
+    pub fn id(&self) -> Result<String, Error> {
+        let found = settings(&self.layout.settings())?;
+        Ok(found.map_or_else(|| "adopted".to_owned(), |settings| settings.id))
+    }
 }
 
 /// Says whether this process may write the store.

@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["lower", "kernel", "store"],
     &["exec", "gc"],
     &["app"],
+    &["serve"],
     &["cli"],
 ];
 

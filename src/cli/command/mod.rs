@@ -14,5 +14,6 @@ pub mod pin;
 pub mod plan;
 mod profile;
 pub mod run;
+pub mod serve;
 pub mod status;
 pub mod verify;

@@ -1,0 +1,119 @@
+//! Counters, as Prometheus reads them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What is counted while the server runs.
+#[derive(Default)]
+pub struct Metrics {
+    requests: Mutex<BTreeMap<(&'static str, String, u16), Seen>>,
+    /// Blobs, values and receipts that were asked for and are here.
+    pub hits: AtomicU64,
+    /// Those that are not.
+    pub misses: AtomicU64,
+    /// What the receipts cost that were handed out, in microseconds: saved, if they are believed.
+    pub saved_us: AtomicU64,
+    /// Bytes that were put.
+    pub put_bytes: AtomicU64,
+    /// Jobs that wait.
+    pub queued: AtomicI64,
+    /// Jobs that run.
+    pub running: AtomicI64,
+    /// Jobs that ended.
+    pub jobs: AtomicU64,
+    /// Collections that removed.
+    pub gc_runs: AtomicU64,
+    /// Objects that they removed.
+    pub gc_objects: AtomicU64,
+    /// Bytes that they freed.
+    pub gc_bytes: AtomicU64,
+    /// Connections that are open.
+    pub connections: AtomicI64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    count: u64,
+    bytes: u64,
+    us: u64,
+}
+
+impl Metrics {
+    /// Counts a request.
+    pub fn request(
+        &self,
+        method: &'static str,
+        route: &str,
+        status: u16,
+        bytes: u64,
+        took: Duration,
+    ) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = requests.entry((method, route.to_owned(), status)).or_default();
+        seen.count += 1;
+        seen.bytes += bytes;
+        seen.us += took.as_micros() as u64;
+    }
+
+    /// Counts an answer that is here, or is not.
+    pub fn found(&self, is_here: bool) {
+        let counter = if is_here { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns the text that Prometheus reads; `dropped` lines of the access log found no room.
+    pub fn text(&self, dropped: u64) -> String {
+        let mut out = String::new();
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tables: [(&str, &str, fn(&Seen) -> f64); 3] = [
+            ("vox_http_requests_total", "Requests answered.", |seen| seen.count as f64),
+            ("vox_http_response_bytes_total", "Bytes of bodies sent.", |seen| seen.bytes as f64),
+            ("vox_http_seconds_total", "Time until answers began.", |seen| seen.us as f64 / 1e6),
+        ];
+        for (name, help, of) in tables {
+            head(&mut out, name, help, "counter");
+            for ((method, route, status), seen) in &requests {
+                let labels = format!("method=\"{method}\",route=\"{route}\",status=\"{status}\"");
+                writeln!(out, "{name}{{{labels}}} {}", of(seen)).ok();
+            }
+        }
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
+        let counters = [
+            ("vox_hits_total", "Blobs, values and receipts asked for and here.", count(&self.hits)),
+            ("vox_misses_total", "Those asked for and not here.", count(&self.misses)),
+            (
+                "vox_saved_seconds_total",
+                "Computing time that receipts handed out stand for.",
+                count(&self.saved_us) / 1e6,
+            ),
+            ("vox_put_bytes_total", "Bytes of values that were put.", count(&self.put_bytes)),
+            ("vox_jobs_total", "Jobs that ended.", count(&self.jobs)),
+            ("vox_gc_runs_total", "Collections.", count(&self.gc_runs)),
+            ("vox_gc_objects_total", "Objects that collections removed.", count(&self.gc_objects)),
+            ("vox_gc_bytes_total", "Bytes that collections freed.", count(&self.gc_bytes)),
+            ("vox_access_lines_dropped_total", "Lines of the access log lost.", dropped as f64),
+        ];
+        for (name, help, value) in counters {
+            head(&mut out, name, help, "counter");
+            writeln!(out, "{name} {value}").ok();
+        }
+        let gauge = |gauge: &AtomicI64| gauge.load(Ordering::Relaxed);
+        let gauges = [
+            ("vox_jobs_queued", "Jobs that wait.", gauge(&self.queued)),
+            ("vox_jobs_running", "Jobs that run.", gauge(&self.running)),
+            ("vox_connections", "Connections that are open.", gauge(&self.connections)),
+        ];
+        for (name, help, value) in gauges {
+            head(&mut out, name, help, "gauge");
+            writeln!(out, "{name} {value}").ok();
+        }
+        out
+    }
+}
+
+fn head(out: &mut String, name: &str, help: &str, kind: &str) {
+    writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}").ok();
+}
