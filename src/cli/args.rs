@@ -450,6 +450,18 @@ pub struct Serve {
     /// Let programs read files below DIR; may be given again
     #[arg(long = "read-root", value_name = "DIR")]
     pub read_roots: Vec<PathBuf>,
+    /// Run N jobs at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Let up to N jobs wait
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub queue: u16,
+    /// Let a job take up to SIZE of memory
+    #[arg(long, value_name = "SIZE", default_value = "4G")]
+    pub job_memory: String,
+    /// End a job after SPAN
+    #[arg(long, value_name = "SPAN", default_value = "1h")]
+    pub job_time: String,
     /// Answer to NAME too, besides addresses and localhost; may be given again
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,

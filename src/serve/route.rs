@@ -11,8 +11,11 @@ use utoipa_axum::routes;
 
 use crate::serve::guard;
 use crate::serve::health;
+use crate::serve::program;
 use crate::serve::reply::Problem;
+use crate::serve::runs;
 use crate::serve::state::Served;
+use crate::serve::upkeep;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,6 +38,20 @@ fn table() -> OpenApiRouter<Arc<Served>> {
         .routes(routes!(health::metrics))
         .routes(routes!(health::version))
         .routes(routes!(health::openapi))
+        .routes(routes!(program::all_ops))
+        .routes(routes!(program::op))
+        .routes(routes!(program::explain))
+        .routes(routes!(program::check))
+        .routes(routes!(program::plan))
+        .routes(routes!(program::format))
+        .routes(routes!(runs::begin, runs::list))
+        .routes(routes!(runs::one))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::events))
+        .routes(routes!(runs::verify))
+        .routes(routes!(runs::gc))
+        .routes(routes!(upkeep::status))
+        .routes(routes!(upkeep::pins))
 }
 
 /// Returns what answers requests.

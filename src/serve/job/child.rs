@@ -237,7 +237,10 @@ mod tests {
         let short = Duration::from_millis(100);
         assert_eq!(end("exec sleep 60", short, &stop, &mut none), End::Late);
         assert_eq!(end("exec yes", LONG, &stop, &mut none), End::Loud);
-        assert_eq!(end("yes >&2 & sleep 0.2; kill $!; exit 0", LONG, &stop, &mut none), End::Exit(0));
+        assert_eq!(
+            end("yes >&2 & sleep 0.2; kill $!; exit 0", LONG, &stop, &mut none),
+            End::Exit(0)
+        );
         assert_eq!(end("kill -9 $$", LONG, &stop, &mut none), End::Signal(9));
         let asked = stop.clone();
         let mut ask = move |_: &str| asked.ask();

@@ -12,15 +12,16 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct Program {
     /// The text, in imgQL.
-    #[schema(example = "load f = \"case1/flair.nii.gz\"\nprint \"most\" max(f)", max_length = 1_000_000)]
+    #[schema(
+        example = "load f = \"case1/flair.nii.gz\"\nprint \"most\" max(f)",
+        max_length = 1_000_000
+    )]
     pub program: String,
     /// Files for what the program loads, by name; paths count from the folders that may be read.
     #[serde(default)]
-    #[schema(max_properties = 1000)]
     pub inputs: BTreeMap<String, String>,
     /// Values for top-level names of the program, or for `$NAME`.
     #[serde(default)]
-    #[schema(max_properties = 1000)]
     pub settings: BTreeMap<String, String>,
     /// 1 reads the program as VoxLogicA 1 does, 2 as VoxLogicA 2 does.
     #[serde(default)]
@@ -46,15 +47,16 @@ pub enum Keep {
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// The text, in imgQL.
-    #[schema(example = "load f = \"case1/flair.nii.gz\"\nprint \"most\" max(f)", max_length = 1_000_000)]
+    #[schema(
+        example = "load f = \"case1/flair.nii.gz\"\nprint \"most\" max(f)",
+        max_length = 1_000_000
+    )]
     pub program: String,
     /// Files for what the program loads, by name; in a cohort patterns, where `{case}` is the name.
     #[serde(default)]
-    #[schema(max_properties = 1000)]
     pub inputs: BTreeMap<String, String>,
     /// Values for top-level names of the program, or for `$NAME`.
     #[serde(default)]
-    #[schema(max_properties = 1000)]
     pub settings: BTreeMap<String, String>,
     /// 1 reads the program as VoxLogicA 1 does, 2 as VoxLogicA 2 does.
     #[serde(default)]
@@ -138,7 +140,8 @@ impl Program {
         let roots = if place.roots.is_empty() { vec![nowhere] } else { place.roots.clone() };
         args.extend(roots.iter().map(|root| path("--read-root", root)));
         let pairs = |flag: &'static str, pairs: &BTreeMap<String, String>| {
-            let join = move |(name, value): (&String, &String)| joined(flag, &format!("{name}={value}"));
+            let join =
+                move |(name, value): (&String, &String)| joined(flag, &format!("{name}={value}"));
             pairs.iter().map(join).collect::<Vec<_>>()
         };
         args.extend(pairs("--in", &self.inputs));
@@ -149,7 +152,8 @@ impl Program {
 
     /// Says what makes it no command line, if anything.
     pub fn fault(&self) -> Option<&'static str> {
-        let texts = self.inputs.iter().chain(&self.settings).flat_map(|(name, value)| [name, value]);
+        let texts =
+            self.inputs.iter().chain(&self.settings).flat_map(|(name, value)| [name, value]);
         let mut names = self.inputs.keys().chain(self.settings.keys());
         if self.program.len() > PROGRAM || texts.clone().map(String::len).sum::<usize>() > WORDS {
             Some("the program, or what it is given, is too long")
@@ -198,9 +202,21 @@ mod tests {
         assert_eq!(
             run.args(&place),
             [
-                "run", "-", "--message-format", "json", "--store=/s", "--read-root=/r",
-                "--in=--store=--no-store", "--set=a=b=c", "--json", "--events", "--no-save", "--quiet",
-                "--cases=--read-root=/", "--keep=all", "--memory=5",
+                "run",
+                "-",
+                "--message-format",
+                "json",
+                "--store=/s",
+                "--read-root=/r",
+                "--in=--store=--no-store",
+                "--set=a=b=c",
+                "--json",
+                "--events",
+                "--no-save",
+                "--quiet",
+                "--cases=--read-root=/",
+                "--keep=all",
+                "--memory=5",
             ]
             .map(OsString::from)
         );
