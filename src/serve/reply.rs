@@ -92,6 +92,11 @@ impl Problem {
         self
     }
 
+    /// Returns what the person who runs the server is told.
+    pub fn said(&self) -> &str {
+        self.cause.as_deref().unwrap_or(&self.detail)
+    }
+
     /// Adds the mistakes of a program; the first one's code becomes the problem's.
     pub fn with_mistakes(mut self, mistakes: Vec<serde_json::Value>) -> Self {
         let code = mistakes.iter().find_map(|mistake| mistake.get("code")?.as_str());
