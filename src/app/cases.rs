@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::app::world::World;
+
 /// Where the files of an input are looked for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -37,15 +39,9 @@ pub struct Cohort {
 
 /// Lists the cases below `root`: its immediate subfolders, without dot-folders and without those that
 /// hold none of the inputs.
-pub fn list(root: &Path, wanted: &[Wanted]) -> io::Result<Cohort> {
-    let mut names = Vec::new();
-    for entry in root.read_dir()? {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if !name.starts_with('.') && entry.path().is_dir() {
-            names.push(name);
-        }
-    }
+pub fn list(world: &World, root: &Path, wanted: &[Wanted]) -> io::Result<Cohort> {
+    let mut names = world.folders(root)?;
+    names.retain(|name| !name.starts_with('.'));
     names.sort();
     let mut cohort = Cohort::default();
     for name in names {
@@ -54,7 +50,7 @@ pub fn list(root: &Path, wanted: &[Wanted]) -> io::Result<Cohort> {
         let mut holds = wanted.is_empty();
         for input in wanted {
             let places = places(input, &folder, &case.name);
-            match places.iter().find(|path| path.exists()) {
+            match places.iter().find(|path| world.has(path)) {
                 Some(path) => {
                     holds |= path.starts_with(&folder);
                     case.inputs.insert(input.name.clone(), path.clone());
@@ -129,7 +125,7 @@ mod tests {
         }
         let inputs =
             [wanted("flair", Some("scan.nii"), None), wanted("seg", None, Some("other.nii"))];
-        let cohort = list(root.path(), &inputs).unwrap();
+        let cohort = list(&World::All(root.path().to_owned()), root.path(), &inputs).unwrap();
         let names: Vec<&str> = cohort.cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names, ["a", "b", "d"]);
         assert_eq!(cohort.skipped, ["c"]);
@@ -150,7 +146,7 @@ mod tests {
             wanted("t1", None, Some("{case}-T1.nii")),
             wanted("atlas", Some(atlas.to_str().unwrap()), None),
         ];
-        let cohort = list(root.path(), &inputs).unwrap();
+        let cohort = list(&World::All(root.path().to_owned()), root.path(), &inputs).unwrap();
         assert_eq!(cohort.cases[0].inputs["atlas"], atlas);
         assert_eq!(cohort.cases[0].inputs["t1"], root.path().join("k/k-T1.nii"));
     }

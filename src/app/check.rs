@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::files::Disk;
 use crate::app::run::{self, Spec};
@@ -23,9 +22,9 @@ pub struct Checked {
 }
 
 /// Checks a program; its mistakes are the error.
-pub fn check(environment: &Environment, spec: &Spec) -> Result<Checked, Error> {
-    let request = run::request(&environment.cwd, spec, None);
-    let files = Arc::new(Disk::headers(&environment.cwd));
+pub fn check(spec: &Spec) -> Result<Checked, Error> {
+    let request = run::request(spec, None);
+    let files = Arc::new(Disk::headers(&spec.world));
     let lowered = run::plan(spec, request, files, Arc::new(install::table()))?;
     let plan = lowered.plan.as_ref().expect("what has no plan is an error");
     let (nodes, goals) = (plan.len(), plan.goals.len());

@@ -40,7 +40,8 @@ pub fn list(spec: &Spec, root: &Path) -> Result<Cohort, Error> {
             name: input.name,
         })
         .collect();
-    cases::list(root, &wanted).map_err(|source| Error::Read { path: root.to_owned(), source })
+    cases::list(&spec.world, root, &wanted)
+        .map_err(|source| Error::Read { path: root.to_owned(), source })
 }
 
 /// Says whether the program saves anything.

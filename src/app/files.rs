@@ -1,15 +1,13 @@
 //! Answers lowering's questions about files, and keeps what it read for the run.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::app::listing;
+use crate::app::world::World;
 use crate::exec::inputs::{Content, Inputs};
 use crate::id::Digest;
 use crate::kernel::format::probe;
@@ -22,7 +20,7 @@ pub struct Disk {
     /// Without one nothing is hashed: digests stand for paths, and only headers are read.
     store: Option<Arc<Store>>,
     inputs: Arc<Inputs>,
-    cwd: PathBuf,
+    world: World,
     rehash: bool,
     /// Two questions about one path get one answer.
     known: Mutex<HashMap<PathBuf, Result<Found, FileError>>>,
@@ -34,23 +32,28 @@ impl Disk {
     /// Begins knowing nothing; contents that had to be read are left in `inputs`.
     ///
     /// With `rehash` the memo is not asked.
-    pub fn new(store: Arc<Store>, inputs: Arc<Inputs>, cwd: &Path, rehash: bool) -> Self {
+    pub fn new(store: Arc<Store>, inputs: Arc<Inputs>, world: &World, rehash: bool) -> Self {
         Self {
             store: Some(store),
             inputs,
-            cwd: cwd.to_owned(),
+            world: world.clone(),
             rehash,
             known: Mutex::default(),
             took: AtomicU64::new(0),
         }
     }
 
+    /// Begins knowing nothing, for whoever plans and runs nothing.
+    pub fn reading(store: Arc<Store>, world: &World, rehash: bool) -> Self {
+        Self::new(store, Arc::new(Inputs::new(Arc::new(world.clone()))), world, rehash)
+    }
+
     /// Begins knowing nothing, and reads headers only: enough to check a program, not to run it.
-    pub fn headers(cwd: &Path) -> Self {
+    pub fn headers(world: &World) -> Self {
         Self {
             store: None,
-            inputs: Arc::new(Inputs::new()),
-            cwd: cwd.to_owned(),
+            inputs: Arc::new(Inputs::new(Arc::new(world.clone()))),
+            world: world.clone(),
             rehash: false,
             known: Mutex::default(),
             took: AtomicU64::new(0),
@@ -87,8 +90,10 @@ impl Disk {
         let mut header = probe::header(format, &begin);
         if header.is_err() && begin.len() == probe::PREFIX {
             // What comes before the header is longer than usual: all of the file tells.
-            if let Ok(whole) = fs::read(&paths[0]) {
-                header = probe::header(format, &whole);
+            let whole =
+                self.world.file(&paths[0]).and_then(|(mut file, _)| Content::read(&mut file));
+            if let Ok(whole) = whole {
+                header = probe::header(format, whole.bytes());
             }
         }
         // A header that cannot be read is the reader's to refuse, when a goal needs the image.
@@ -101,22 +106,8 @@ impl Disk {
     }
 
     fn open(&self, path: &Path) -> Result<Part, FileError> {
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => FileError::Missing(path.to_owned()),
-            _ => FileError::Unreadable(path.to_owned(), error.to_string()),
-        };
-        let full = self.cwd.join(path);
-        let meta = fs::metadata(&full).map_err(failed)?;
-        if !meta.is_file() {
-            // Opening a pipe may wait for ever, and what it gives can be read once only.
-            let what = if meta.is_dir() {
-                "it is a folder"
-            } else {
-                "it is a pipe or device: write it to a file first"
-            };
-            return Err(FileError::Unreadable(path.to_owned(), what.to_owned()));
-        }
-        let mut file = File::open(&full).map_err(failed)?;
+        let failed = |error| trouble(path, &error);
+        let (mut file, full) = self.world.file(path).map_err(failed)?;
         let Some(store) = &self.store else {
             let mut begin = Vec::new();
             file.take(probe::PREFIX as u64).read_to_end(&mut begin).map_err(failed)?;
@@ -167,35 +158,28 @@ impl Files for Disk {
         recursive: bool,
         full: bool,
     ) -> Result<Vec<String>, FileError> {
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => FileError::Missing(root.to_owned()),
-            _ => FileError::Unreadable(root.to_owned(), error.to_string()),
-        };
-        let folder = self.cwd.join(root);
-        if !fs::metadata(&folder).map_err(failed)?.is_dir() {
-            return Err(FileError::Unreadable(root.to_owned(), "it is no folder".to_owned()));
-        }
-        let names = listing::list(&folder, glob, recursive).map_err(failed)?;
-        if !full {
-            return Ok(names);
-        }
-        let folder = folder.canonicalize().map_err(failed)?;
-        Ok(names
-            .into_iter()
-            .filter_map(|name| folder.join(name).into_os_string().into_string().ok())
-            .collect())
+        self.world.list(root, glob, recursive, full).map_err(|error| trouble(root, &error))
     }
 
     fn import_text(&self, path: &Path) -> Result<Option<String>, FileError> {
-        match fs::read_to_string(self.cwd.join(path)) {
-            Ok(text) => Ok(Some(text)),
+        let mut text = String::new();
+        let read = self.world.file(path).and_then(|(mut file, _)| file.read_to_string(&mut text));
+        match read {
+            Ok(_) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(FileError::Unreadable(path.to_owned(), error.to_string())),
+            Err(error) => Err(trouble(path, &error)),
         }
     }
 
     fn identity(&self, path: &Path) -> Option<String> {
-        let meta = fs::metadata(self.cwd.join(path)).ok()?;
-        Some(format!("{}:{}", meta.dev(), meta.ino()))
+        self.world.identity(path)
+    }
+}
+
+/// Returns what is wrong with a path.
+fn trouble(path: &Path, error: &io::Error) -> FileError {
+    match error.kind() {
+        io::ErrorKind::NotFound => FileError::Missing(path.to_owned()),
+        _ => FileError::Unreadable(path.to_owned(), error.to_string()),
     }
 }

@@ -1,12 +1,13 @@
 //! Joins the parts and hands out plain structs.
 //!
 //! Read [`context`] (the parts), [`run`] (one case) and [`cohort`] (many), then what they stand on:
-//! [`environment`] and [`config`], [`files`] and [`outputs`], [`cases`] and [`table`], [`quantity`]
+//! [`environment`] and [`config`], [`files`] (in a [`world`], which may be [`beneath`] some folders) and [`outputs`], [`cases`] and [`table`], [`quantity`]
 //! (sizes and times in words). What is told of a program without running it: [`check`], [`planning`],
 //! [`format`](mod@format) and [`syntax`]; of the language: [`ops`]. [`init`] makes a store, [`upkeep`] looks
 //! after it, with [`origins`] (where values come from) and [`deep`] (receipts computed again). [`demo`] is a
 //! small cohort to try all this with. It may import every room below; it prints nothing.
 
+pub mod beneath;
 pub mod cases;
 pub mod check;
 pub mod cohort;
@@ -30,3 +31,4 @@ pub mod run;
 pub mod syntax;
 pub mod table;
 pub mod upkeep;
+pub mod world;

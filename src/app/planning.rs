@@ -11,7 +11,6 @@ use crate::app::files::Disk;
 use crate::app::outputs::Folder;
 use crate::app::run::{self, Spec};
 use crate::exec::cone::Cone;
-use crate::exec::inputs::Inputs;
 use crate::exec::outputs::Outputs as _;
 use crate::exec::shelf::{Answer, Looked, Shelf};
 use crate::exec::stored::Stored;
@@ -88,9 +87,9 @@ pub fn plan(environment: &Environment, config: &Config, spec: &Spec) -> Result<P
         opened => opened?,
     };
     let cwd = &environment.cwd;
-    let request = run::request(cwd, spec, None);
+    let request = run::request(spec, None);
     let output = cwd.join(&request.output);
-    let files = Disk::new(store.clone(), Arc::new(Inputs::new()), cwd, spec.rehash);
+    let files = Disk::reading(store.clone(), &spec.world, spec.rehash);
     let lowered = run::plan(spec, request, Arc::new(files), Arc::new(install::table()))?;
     let plan = lowered.plan.expect("what has no plan is an error");
     let shelf = Stored::new(store.clone());

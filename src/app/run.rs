@@ -9,13 +9,15 @@ use crate::app::cases::Case;
 use crate::app::context::Context;
 use crate::app::error::{self, Error, Whose};
 use crate::app::files::Disk;
-use crate::app::outputs::Folder;
+use crate::app::outputs::{Folder, Nowhere};
+use crate::app::world::World;
 use crate::canon::Tree;
 use crate::exec;
 use crate::exec::drive::{self, Options};
 use crate::exec::error::Failure;
 use crate::exec::event::{Event, Outcome, Sink};
 use crate::exec::inputs::Inputs;
+use crate::exec::outputs::Outputs;
 use crate::exec::report::Report;
 use crate::id::NodeId;
 use crate::lang::diagnostic::Diagnostic;
@@ -44,6 +46,10 @@ pub struct Spec {
     pub settings: Vec<(String, Setting)>,
     /// `-o`.
     pub output: Option<PathBuf>,
+    /// The files that it sees.
+    pub world: World,
+    /// Are files written? Where not, what goals save is computed and told, and lies nowhere.
+    pub writes: bool,
     /// Is the memo of input files ignored?
     pub rehash: bool,
     /// How it is run.
@@ -137,13 +143,13 @@ pub fn run(
     let mut tries = 0;
     loop {
         tries += 1;
-        let inputs = Arc::new(Inputs::new());
+        let inputs = Arc::new(Inputs::new(Arc::new(spec.world.clone())));
         // What changed under us is hashed again, whatever the memo says.
         let rehash = spec.rehash || tries > 1;
         let cwd = &context.environment.cwd;
-        let disk = Disk::new(context.store.clone(), inputs.clone(), cwd, rehash);
+        let disk = Disk::new(context.store.clone(), inputs.clone(), &spec.world, rehash);
         let began = Instant::now();
-        let request = request(cwd, spec, case);
+        let request = request(spec, case);
         let output = request.output.clone();
         let disk = Arc::new(disk);
         let lowered = plan(spec, request, disk.clone(), context.registry.clone())?;
@@ -151,10 +157,7 @@ pub fn run(
         let planning = began.elapsed();
         listener.lowered(&lowered.diagnostics, &lowered.sources);
         let mut plan = lowered.plan.expect("what has no plan is an error");
-        let files = drive::Files {
-            inputs,
-            outputs: Arc::new(Folder::new(&cwd.join(output), context.store.clone())),
-        };
+        let files = drive::Files { inputs, outputs: outputs(context, spec, &output) };
         let actions = plan.goals.iter().map(|goal| goal.action.clone()).collect();
         let mut relay = Relay { listener, actions, told: 0 };
         let done = drive::run(&mut plan, &files, &context.exec, &spec.options, &mut relay);
@@ -189,6 +192,16 @@ pub fn run(
             }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Returns where goals save.
+fn outputs(context: &Context, spec: &Spec, output: &Path) -> Arc<dyn Outputs> {
+    if spec.writes {
+        let root = context.environment.cwd.join(output);
+        Arc::new(Folder::new(&root, context.store.clone()))
+    } else {
+        Arc::new(Nowhere)
     }
 }
 
@@ -233,9 +246,8 @@ fn sorted(mut files: Vec<String>) -> Vec<String> {
 
 /// Plans a case without running it; returns where its goals save, as the program writes it.
 pub fn saves(context: &Context, spec: &Spec, case: Option<&Case>) -> Result<Vec<PathBuf>, Error> {
-    let cwd = &context.environment.cwd;
-    let disk = Disk::new(context.store.clone(), Arc::new(Inputs::new()), cwd, spec.rehash);
-    let request = request(cwd, spec, case);
+    let disk = Disk::reading(context.store.clone(), &spec.world, spec.rehash);
+    let request = request(spec, case);
     let lowered = plan(spec, request, Arc::new(disk), context.registry.clone())?;
     let plan = lowered.plan.expect("what has no plan is an error");
     let saves = plan.goals.into_iter().filter_map(|goal| match goal.action {
@@ -266,10 +278,10 @@ pub fn plan(
 }
 
 /// Returns what is asked of lowering, for a case or for the inputs as they are named.
-pub fn request(cwd: &Path, spec: &Spec, case: Option<&Case>) -> Request {
+pub fn request(spec: &Spec, case: Option<&Case>) -> Request {
     let mut request = Request {
         settings: spec.settings.clone(),
-        cwd: cwd.to_owned(),
+        cwd: spec.world.cwd().to_owned(),
         program: Some(spec.program.clone()),
         output: spec.output.clone().unwrap_or_default(),
         dialect: spec.dialect,

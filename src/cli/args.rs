@@ -189,6 +189,9 @@ pub struct Run {
     /// Do not wait for another process that computes the same node
     #[arg(long, help_heading = "How it runs")]
     pub no_wait: bool,
+    /// Write no files: what goals save is computed and told only
+    #[arg(long, conflicts_with_all = ["output", "table", "report"], help_heading = "What it may do")]
+    pub no_save: bool,
     /// Use no store: results are gone when the run ends
     #[arg(long, conflicts_with_all = ["read_only", "store"], help_heading = "How it runs")]
     pub no_store: bool,
@@ -196,9 +199,9 @@ pub struct Run {
     #[arg(long, help_heading = "How it runs")]
     pub read_only: bool,
     /// Print one JSON object instead of lines
-    #[arg(long, conflicts_with = "events", help_heading = "What is told")]
+    #[arg(long, help_heading = "What is told")]
     pub json: bool,
-    /// Print a line of JSON for each event while running
+    /// Print a line of JSON for each event while running; with --json the last one holds the answer
     #[arg(long, help_heading = "What is told")]
     pub events: bool,
     /// Write a JSON object with all nodes that ran
@@ -447,6 +450,18 @@ pub struct Serve {
     /// Let programs read files below DIR; may be given again
     #[arg(long = "read-root", value_name = "DIR")]
     pub read_roots: Vec<PathBuf>,
+    /// Run N jobs at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Let up to N jobs wait
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub queue: u16,
+    /// Let a job take up to SIZE of memory
+    #[arg(long, value_name = "SIZE", default_value = "4G")]
+    pub job_memory: String,
+    /// End a job after SPAN
+    #[arg(long, value_name = "SPAN", default_value = "1h")]
+    pub job_time: String,
     /// Answer to NAME too, besides addresses and localhost; may be given again
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,

@@ -13,6 +13,7 @@ use crate::cli::args::{Cli, Command, Common, IndexAction};
 use crate::cli::command;
 use crate::cli::exit;
 use crate::cli::language_args::MessageFormat;
+use crate::cli::lifeline;
 use crate::cli::out;
 use crate::cli::signal;
 use crate::cli::words::{Messages, Voice};
@@ -31,6 +32,9 @@ pub fn main() -> ExitCode {
         }
     };
     let environment = Environment::read();
+    if !lifeline::hold(&environment) {
+        return exit::exit(Whose::Stopped);
+    }
     let common = common(&cli.command);
     let voice = Voice::of(common, messages(&cli.command), &environment);
     let done = match &cli.command {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::app::error::Whose;
 use crate::app::run::Answer;
 use crate::exec::event::Outcome;
 use crate::exec::report::{Ran, Report};
@@ -101,6 +102,28 @@ pub fn diagnostic(diagnostic: &Diagnostic, sources: &[Source]) -> Json {
         "message": diagnostic.message,
         "places": places,
         "help": diagnostic.help,
+    })
+}
+
+/// Returns what went wrong besides the program, in the shape of a mistake without places.
+pub fn trouble(whose: Whose, message: &str) -> Json {
+    let whose = match whose {
+        Whose::Result => "result",
+        Whose::Usage => "usage",
+        Whose::Program => "program",
+        Whose::Input => "input",
+        Whose::Store => "store",
+        Whose::Ours => "vox",
+        Whose::Stopped => "stopped",
+    };
+    json!({
+        "schema": SCHEMA,
+        "severity": "error",
+        "code": null,
+        "whose": whose,
+        "message": message,
+        "places": [],
+        "help": null,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::cli::args::{Common, DialectWord};
 /// Which program, with which inputs.
 #[derive(Args, Debug)]
 pub struct Program {
-    /// The program, a text file in imgQL
+    /// The program, a text file in imgQL; `-` reads stdin
     pub program: PathBuf,
     /// Take PATH for what the program loads as NAME
     #[arg(long = "in", value_name = "NAME=PATH")]
@@ -21,6 +21,13 @@ pub struct Program {
     /// Read the program as VoxLogicA 1 or 2 does [default: 2, or what its first line says]
     #[arg(long, value_name = "N", hide_possible_values = true)]
     pub dialect: Option<DialectWord>,
+    /// Let the program see files below DIR only, without following links, and count its paths from
+    /// there; several are tried in turn
+    #[arg(long, value_name = "DIR", help_heading = "What it may do")]
+    pub read_root: Vec<PathBuf>,
+    /// Of files below --read-root, let it see those up to SIZE only [default: 4G]
+    #[arg(long, value_name = "SIZE", requires = "read_root", help_heading = "What it may do")]
+    pub read_limit: Option<String>,
     /// Write the syntax tree to FILE: as JSON if it ends in .json, else as text
     #[arg(long, value_name = "FILE", help_heading = "What is told")]
     pub save_syntax: Option<PathBuf>,

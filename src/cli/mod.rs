@@ -3,7 +3,8 @@
 //! Read [`args`] and [`language_args`] (what can be said), then [`dispatch`] (the table of commands) and [`command`], one
 //! file a command. Data goes to stdout through [`out`], words to stderr through [`words`], pictures of
 //! mistakes come from [`render`], of plans from [`graph`], those of results that are not there from [`failure`]; [`teller`] and
-//! [`progress`] speak while a run is on, [`signal`] ends it. [`exit`] alone knows numbers. It may import every room below.
+//! [`progress`] speak while a run is on, [`signal`] ends it, and so does
+//! the end of the process that began it ([`lifeline`]). [`exit`] alone knows numbers. It may import every room below.
 
 pub mod args;
 pub mod command;
@@ -13,6 +14,7 @@ pub mod failure;
 pub mod graph;
 pub mod json;
 pub mod language_args;
+pub mod lifeline;
 pub mod out;
 pub mod progress;
 pub mod render;

@@ -64,6 +64,10 @@ impl Voice {
             out::say(&format!("vox: {count} mistake{plural}; nothing was run"));
             return;
         }
+        if self.messages.are_json() {
+            out::say(&json::trouble(error.whose(), &chain(error)).to_string());
+            return;
+        }
         if matches!(error.whose(), Whose::Stopped) {
             out::say("vox: stopped; what was acknowledged is kept, and the next run goes on there");
             return;

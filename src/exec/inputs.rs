@@ -51,18 +51,38 @@ impl Content {
     }
 }
 
+/// Opens the input files of a run, as planning does.
+pub trait Open: Send + Sync {
+    /// Opens what a plan names by this path.
+    fn open(&self, path: &Path) -> io::Result<File>;
+}
+
+/// Opens whatever the process may.
+pub struct Anything;
+
+impl Open for Anything {
+    fn open(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+}
+
 /// Contents that planning has read and hashed, so that a cold run reads each file once.
 ///
 /// A run takes a content out when the last node that reads it has run.
-#[derive(Default)]
 pub struct Inputs {
     contents: Mutex<HashMap<Digest, Arc<Content>>>,
+    open: Arc<dyn Open>,
 }
 
 impl Inputs {
     /// Begins without contents.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(open: Arc<dyn Open>) -> Self {
+        Self { contents: Mutex::default(), open }
+    }
+
+    /// Returns what opens the files.
+    pub fn opener(&self) -> &Arc<dyn Open> {
+        &self.open
     }
 
     /// Hands in a content under the digest that the caller computed from it.

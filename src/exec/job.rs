@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::canon::Tree;
 use crate::codec::encode::{self, Encoded};
 use crate::exec::budget::Grant;
-use crate::exec::inputs::Content;
+use crate::exec::inputs::{Content, Open};
 use crate::exec::keep::{self, INLINE, Rule};
 use crate::exec::outputs::Outputs;
 use crate::exec::shelf::Shelf;
@@ -94,6 +94,8 @@ pub struct Input {
     pub digest: Digest,
     /// What planning read.
     pub content: Option<Arc<Content>>,
+    /// What opens it where planning did not.
+    pub open: Arc<dyn Open>,
 }
 
 /// What is decided about a value once it is there.
@@ -257,7 +259,9 @@ fn read(
         contents.push(match &file.content {
             Some(content) => content.clone(),
             None => Arc::new(
-                Content::open(&file.path)
+                file.open
+                    .open(&file.path)
+                    .and_then(|mut opened| Content::read(&mut opened))
                     .map_err(|source| Trouble::Input { path: file.path.clone(), source })?,
             ),
         });

@@ -158,6 +158,7 @@ impl Run<'_> {
                 path: path.clone(),
                 digest: *digest,
                 content: self.files.inputs.get(*digest),
+                open: self.files.inputs.opener().clone(),
             })
             .collect()
     }
@@ -198,7 +199,10 @@ impl Run<'_> {
             // Looking at sizes of files is cheap, and read is what is about to be done to them.
             let size = |input: &Input| match &input.content {
                 Some(content) => content.bytes().len() as u64,
-                None => std::fs::metadata(&input.path).map_or(0, |found| found.len()),
+                None => {
+                    let opened = input.open.open(&input.path);
+                    opened.and_then(|file| file.metadata()).map_or(0, |found| found.len())
+                }
             };
             return self.inputs(node).iter().map(size).sum::<u64>() * UNPACKED;
         }

@@ -13,7 +13,7 @@ use crate::exec::drive::{Context, Files, Options, run};
 use crate::exec::engine::Engine;
 use crate::exec::error::Error;
 use crate::exec::event::{Event, Outcome, Sink};
-use crate::exec::inputs::Inputs;
+use crate::exec::inputs::{Anything, Inputs};
 use crate::exec::outputs::{NoOutputs, Outputs};
 use crate::exec::report::Report;
 use crate::exec::stored::Stored;
@@ -242,7 +242,10 @@ impl Bench {
             shelf: Stored::new(store),
             budget: Budget::new(1 << 30),
         };
-        let files = Files { inputs: Arc::new(Inputs::new()), outputs: Arc::new(NoOutputs) };
+        let files = Files {
+            inputs: Arc::new(Inputs::new(Arc::new(Anything))),
+            outputs: Arc::new(NoOutputs),
+        };
         Self { context, files, options: Options::default() }
     }
 

@@ -77,7 +77,11 @@ pub fn png(value: &Value, view: &View) -> Result<Vec<u8>, Problem> {
 }
 
 /// Returns how many samples a voxel has, and the samples of the slice, row by row.
-#[expect(clippy::unnecessary_cast, reason = "the macro casts numbers of every type")]
+#[expect(
+    clippy::unnecessary_cast,
+    clippy::cast_lossless,
+    reason = "the macro casts numbers of every type"
+)]
 fn voxels(
     value: &Value,
     view: &View,

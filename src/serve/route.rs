@@ -12,11 +12,14 @@ use utoipa_axum::routes;
 use crate::serve::blob;
 use crate::serve::guard;
 use crate::serve::health;
+use crate::serve::program;
 use crate::serve::put;
 use crate::serve::record;
 use crate::serve::render;
 use crate::serve::reply::Problem;
+use crate::serve::runs;
 use crate::serve::state::Served;
+use crate::serve::upkeep;
 use crate::serve::value;
 
 #[derive(OpenApi)]
@@ -50,6 +53,20 @@ fn table() -> OpenApiRouter<Arc<Served>> {
         .routes(routes!(record::log))
         .routes(routes!(record::segment))
         .routes(routes!(record::ac))
+        .routes(routes!(program::all_ops))
+        .routes(routes!(program::op))
+        .routes(routes!(program::explain))
+        .routes(routes!(program::check))
+        .routes(routes!(program::plan))
+        .routes(routes!(program::format))
+        .routes(routes!(runs::begin, runs::list))
+        .routes(routes!(runs::one))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::events))
+        .routes(routes!(runs::verify))
+        .routes(routes!(runs::gc))
+        .routes(routes!(upkeep::status))
+        .routes(routes!(upkeep::pins))
 }
 
 /// Returns what answers requests.

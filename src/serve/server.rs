@@ -158,7 +158,12 @@ async fn accept(served: &Arc<Served>, socket: Socket, made: Option<&str>) -> io:
     drop(listener);
     beside.abort();
     served.stopping.send_replace(true);
-    let drained = async { while open.join_next().await.is_some() {} };
+    served.jobs.end();
+    let drained = async {
+        while open.join_next().await.is_some() {}
+        // What runs writes what it has in hand.
+        served.jobs.load.subscribe().wait_for(|(_, running)| *running == 0).await.ok();
+    };
     tokio::select! {
         // Who asks twice does not want to wait.
         () = signals.came() => {}

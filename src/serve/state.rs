@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tempfile::TempDir;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
@@ -18,6 +19,8 @@ use crate::id::BlobId;
 use crate::serve::access::{Access, Say};
 use crate::serve::bind::Bind;
 use crate::serve::cache::Cache;
+use crate::serve::job::jobs::{Bounds, Jobs};
+use crate::serve::job::request::Place;
 use crate::serve::metrics::Metrics;
 use crate::serve::render::Rendering;
 use crate::serve::reply::Problem;
@@ -39,6 +42,8 @@ pub struct Options {
     pub allow: Allow,
     /// Below which folders programs may read files.
     pub read_roots: Vec<PathBuf>,
+    /// How much programs may take.
+    pub bounds: Bounds,
     /// Names besides its address that the server answers to.
     pub hosts: Vec<String>,
     /// Where the access log goes; none means to whoever started the server.
@@ -87,6 +92,12 @@ pub struct Served {
     pub access: Access,
     /// Says a line to the person who started the server.
     pub say: Say,
+    /// Work that children do.
+    pub jobs: Arc<Jobs>,
+    /// Where they do it.
+    pub place: Place,
+    /// The one folder that is read when none may be.
+    _empty: Option<TempDir>,
     /// Becomes true when the server ends: what would go on for ever ends then.
     pub stopping: watch::Sender<bool>,
     /// Where it listens.
@@ -125,7 +136,20 @@ impl Served {
             None if options.quiet => Access::None,
             None => Access::to(say.clone()).map_err(|error| Error::Machine(error.to_string()))?,
         };
+        let (place, empty) = place(&environment, &config, &options)?;
+        let log = say.clone();
+        let binary = environment.file.clone();
+        let binary = binary.ok_or_else(|| Error::Machine("where is this program?".to_owned()))?;
+        let jobs = Jobs::begin(
+            binary,
+            options.bounds,
+            Box::new(move |words| log(&format!("vox serve: a job: {words}"))),
+        );
+        let jobs = jobs.map_err(|error| Error::Machine(format!("no threads for jobs: {error}")))?;
         let served = Self {
+            jobs,
+            place,
+            _empty: empty,
             environment,
             config,
             options,
@@ -175,6 +199,31 @@ impl Served {
     pub fn stops(&self) -> bool {
         *self.stopping.borrow()
     }
+}
+
+/// Returns where programs run; without folders that they may read, they get an empty one.
+fn place(
+    environment: &Environment,
+    config: &Config,
+    options: &Options,
+) -> Result<(Place, Option<TempDir>), Error> {
+    let found = context::find(environment, config)?;
+    let mut roots = options.read_roots.clone();
+    for root in &roots {
+        if !root.is_dir() {
+            let text = format!("--read-root {}: there is no such folder", root.display());
+            return Err(Error::Usage(text));
+        }
+    }
+    let mut empty = None;
+    if roots.is_empty() {
+        let made = tempfile::Builder::new().prefix("vox-serve-").tempdir();
+        let made = made.map_err(|error| Error::Machine(format!("no folder for jobs: {error}")))?;
+        roots.push(made.path().to_owned());
+        empty = Some(made);
+    }
+    let store = environment.cwd.join(&found.root);
+    Ok((Place { store, roots, memory: options.bounds.memory / 2 }, empty))
 }
 
 /// Checks what was told against the rules, before anything listens.

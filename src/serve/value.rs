@@ -237,7 +237,11 @@ fn of_image(mut told: Told, value: &Value) -> Told {
 }
 
 /// Returns the least and the greatest voxel that is a finite number.
-#[expect(clippy::unnecessary_cast, reason = "the macro casts numbers of every type")]
+#[expect(
+    clippy::unnecessary_cast,
+    clippy::cast_lossless,
+    reason = "the macro casts numbers of every type"
+)]
 pub fn range(value: &Value) -> Option<[f64; 2]> {
     let mut range = [f64::INFINITY, f64::NEG_INFINITY];
     let mut add = |x: f64| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use vox::app::files::Disk;
 use vox::app::fusions::Kernels;
+use vox::app::world::World;
 use vox::exec::budget::Budget;
 use vox::exec::drive::{self, Options};
 use vox::exec::event::{Outcome, Silent};
@@ -48,7 +49,7 @@ impl Runner {
 
     /// Returns the value of `result`, or why there is none.
     pub(crate) fn answer(&self, program: &str) -> Result<Value, String> {
-        let inputs = Arc::new(Inputs::new());
+        let inputs = Arc::new(Inputs::new(Arc::new(World::All(self.folder.clone()))));
         // An image cannot be printed; the value is then that which an encoder would be given.
         let mut printed = self.lower(&format!("{program}print \"r\" result\n"), &inputs);
         if printed.diagnostics.iter().any(|told| told.message.contains("cannot be printed")) {
@@ -82,7 +83,8 @@ impl Runner {
     }
 
     fn lower(&self, text: &str, inputs: &Arc<Inputs>) -> Lowered {
-        let disk = Disk::new(self.store.clone(), inputs.clone(), &self.folder, false);
+        let disk =
+            Disk::new(self.store.clone(), inputs.clone(), &World::All(self.folder.clone()), false);
         let request = Request { cwd: self.folder.clone(), ..Request::default() };
         let source = Source::new(SourceId(0), "case.imgql".to_owned(), text);
         lower(source, &request, Arc::new(disk), self.registry.clone())

@@ -10,6 +10,7 @@ use vox::app::context::{Access, Context};
 use vox::app::environment::Environment;
 use vox::app::run::{self, Silent, Spec};
 use vox::app::upkeep;
+use vox::app::world::World;
 use vox::exec::drive::Options;
 use vox::exec::event::Outcome;
 use vox::exec::keep::Keep;
@@ -87,6 +88,8 @@ impl Small {
             )]),
             settings: Vec::new(),
             output: Some("out".into()),
+            world: World::All(self.folder.path().to_owned()),
+            writes: true,
             rehash: false,
             options: Options { keep: Keep::All, ..Options::default() },
         };

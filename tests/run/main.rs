@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests; a skipped one says so")]
 
 mod cohort;
+mod confined;
 mod copies;
 mod crowd;
 mod demo;

@@ -17,7 +17,7 @@ pub fn run(args: &Check, environment: &Environment, voice: Voice) -> Result<Exit
     if let Some(path) = &args.program.save_syntax {
         syntax::save(&spec, path)?;
     }
-    let checked = check::check(environment, &spec)?;
+    let checked = check::check(&spec)?;
     voice.diagnostics(&checked.diagnostics, &checked.sources);
     if !voice.quiet && !voice.messages.are_json() {
         let plural = |count: usize| if count == 1 { "" } else { "s" };

@@ -1,12 +1,15 @@
 //! `vox run`: a program over one case or a cohort.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::app::beneath::Beneath;
 use crate::app::cases::Case;
 use crate::app::cohort::{self, Done};
 use crate::app::config::{Config, Flags, Keep};
@@ -19,6 +22,7 @@ use crate::app::run::{self, Answer, Listener, Spec};
 use crate::app::syntax;
 use crate::app::table::{self, Style};
 use crate::app::upkeep;
+use crate::app::world::World;
 use crate::cli::args::{DialectWord, KeepWord, Run};
 use crate::cli::command::gc::removed;
 use crate::cli::command::notices;
@@ -56,6 +60,7 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
     let config = Config::gather(&flags, &environment)?;
     let mut spec = spec(&args.program, &environment)?;
     spec.output = args.output.clone();
+    spec.writes = !args.no_save;
     spec.rehash = args.rehash;
     spec.options = options(args, &environment);
     if let Some(path) = &args.program.save_syntax {
@@ -120,7 +125,9 @@ pub fn spec(args: &Program, environment: &Environment) -> Result<Spec, Error> {
     }
     Ok(Spec {
         program: args.program.clone(),
-        text: run::text(&environment.cwd, &args.program)?,
+        text: text(&args.program, environment)?,
+        world: world(args, environment)?,
+        writes: true,
         dialect: args.dialect.map(dialect),
         inputs,
         settings,
@@ -129,6 +136,37 @@ pub fn spec(args: &Program, environment: &Environment) -> Result<Spec, Error> {
         options: Options::default(),
     })
 }
+
+/// Reads a program, from a file or from stdin.
+pub fn text(path: &Path, environment: &Environment) -> Result<String, Error> {
+    if path != Path::new("-") {
+        return run::text(&environment.cwd, path);
+    }
+    let mut text = String::new();
+    let read = std::io::stdin().lock().read_to_string(&mut text);
+    read.map_err(|source| Error::Text { path: "stdin".into(), source })?;
+    Ok(text)
+}
+
+/// Returns the files that the program sees.
+fn world(args: &Program, environment: &Environment) -> Result<World, Error> {
+    if args.read_root.is_empty() {
+        return Ok(World::All(environment.cwd.clone()));
+    }
+    let limit = match &args.read_limit {
+        None => READ_LIMIT,
+        Some(text) => quantity::size(text)
+            .ok_or_else(|| Error::Usage(format!("--read-limit {text}: write a size like 500M")))?,
+    };
+    let roots: Vec<PathBuf> =
+        args.read_root.iter().map(|root| environment.cwd.join(root)).collect();
+    Beneath::new(&roots, limit)
+        .map(|roots| World::Below(Arc::new(roots)))
+        .map_err(|source| Error::Usage(format!("--read-root: {source}")))
+}
+
+/// The largest file that a confined program sees, unless it is said.
+const READ_LIMIT: u64 = 4 << 30;
 
 /// Returns the dialect that a word means.
 pub fn dialect(word: DialectWord) -> Dialect {
@@ -183,14 +221,15 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
         upkeep::pin_goals(context, name, None, &answer)?;
     }
     failure::tell(&answer, None, &how.output(None), how.voice);
-    if how.args.json {
-        out::line(&report_json(&[(None, &answer)], &answer.report, false).to_string());
+    let told = report_json(&[(None, &answer)], &answer.report, false);
+    if how.args.json && !how.args.events {
+        out::line(&told.to_string());
     }
     if let Some(path) = &how.args.report {
         write_report(path, &report_json(&[(None, &answer)], &answer.report, true))?;
     }
     if how.args.events {
-        out::line(&json!({"event": "end", "counts": shape::counts(&answer.report)}).to_string());
+        out::line(&end(&answer.report, how.args.json.then_some(told)).to_string());
     }
     out::flush();
     if how.args.profile {
@@ -218,6 +257,15 @@ fn report_json(
     };
     report["schema"] = json!(shape::SCHEMA);
     report
+}
+
+/// Returns the last event.
+fn end(total: &Report, answer: Option<serde_json::Value>) -> serde_json::Value {
+    let mut end = json!({ "event": "end", "counts": shape::counts(total) });
+    if let Some(answer) = answer {
+        end["answer"] = answer;
+    }
+    end
 }
 
 fn write_report(path: &Path, report: &serde_json::Value) -> Result<(), Error> {
@@ -248,12 +296,12 @@ fn last_line(report: &Report, voice: Voice) {
 fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<ExitCode, Error> {
     let begin = Instant::now();
     let saves = cohort::saves(spec);
-    if saves && spec.output.is_none() {
+    if saves && spec.writes && spec.output.is_none() {
         return Err(Error::Usage(
             "the program saves files: say with -o DIR where the cases' folders go".to_owned(),
         ));
     }
-    let cohort = cohort::list(spec, &context.environment.cwd.join(root))?;
+    let cohort = cohort::list(spec, &spec.world.cwd().join(root))?;
     if !how.voice.quiet {
         for name in &cohort.skipped {
             out::say(&format!("vox: {name} holds none of the inputs and is no case"));
@@ -265,7 +313,9 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
             root.display()
         )));
     }
-    cohort::check(context, spec, &cohort)?;
+    if spec.writes {
+        cohort::check(context, spec, &cohort)?;
+    }
     let live = out::is_terminal() && !context.environment.quiet_terminal;
     let mut progress = Progress::new(cohort.cases.len(), live, how.voice.quiet);
     let labels = cohort::labels(spec);
@@ -334,14 +384,15 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     progress.finish();
     total.wall = begin.elapsed();
     let named: Vec<_> = kept.iter().map(|(name, answer)| (Some(name.as_str()), answer)).collect();
-    if how.args.json {
-        out::line(&report_json(&named, &total, false).to_string());
+    let told = report_json(&named, &total, false);
+    if how.args.json && !how.args.events {
+        out::line(&told.to_string());
     }
     if let Some(path) = &how.args.report {
         write_report(path, &report_json(&named, &total, true))?;
     }
     if how.args.events {
-        out::line(&json!({"event": "end", "counts": shape::counts(&total)}).to_string());
+        out::line(&end(&total, how.args.json.then_some(told)).to_string());
     }
     out::flush();
     if how.args.profile {
