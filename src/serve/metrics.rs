@@ -18,10 +18,6 @@ pub struct Metrics {
     pub saved_us: AtomicU64,
     /// Bytes that were put.
     pub put_bytes: AtomicU64,
-    /// Jobs that wait.
-    pub queued: AtomicI64,
-    /// Jobs that run.
-    pub running: AtomicI64,
     /// Jobs that ended.
     pub jobs: AtomicU64,
     /// Collections that removed.
@@ -40,6 +36,9 @@ struct Seen {
     bytes: u64,
     us: u64,
 }
+
+/// A name, what it means, and how it is had.
+type Counter = (&'static str, &'static str, fn(&Seen) -> f64);
 
 impl Metrics {
     /// Counts a request.
@@ -64,11 +63,12 @@ impl Metrics {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns the text that Prometheus reads; `dropped` lines of the access log found no room.
-    pub fn text(&self, dropped: u64) -> String {
+    /// Returns the text that Prometheus reads, with how many jobs wait and run, and how many lines of the
+    /// access log found no room.
+    pub fn text(&self, (queued, running): (usize, usize), dropped: u64) -> String {
         let mut out = String::new();
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let tables: [(&str, &str, fn(&Seen) -> f64); 3] = [
+        let tables: [Counter; 3] = [
             ("vox_http_requests_total", "Requests answered.", |seen| seen.count as f64),
             ("vox_http_response_bytes_total", "Bytes of bodies sent.", |seen| seen.bytes as f64),
             ("vox_http_seconds_total", "Time until answers began.", |seen| seen.us as f64 / 1e6),
@@ -100,11 +100,11 @@ impl Metrics {
             head(&mut out, name, help, "counter");
             writeln!(out, "{name} {value}").ok();
         }
-        let gauge = |gauge: &AtomicI64| gauge.load(Ordering::Relaxed);
+        let connections = self.connections.load(Ordering::Relaxed);
         let gauges = [
-            ("vox_jobs_queued", "Jobs that wait.", gauge(&self.queued)),
-            ("vox_jobs_running", "Jobs that run.", gauge(&self.running)),
-            ("vox_connections", "Connections that are open.", gauge(&self.connections)),
+            ("vox_jobs_queued", "Jobs that wait.", queued as i64),
+            ("vox_jobs_running", "Jobs that run.", running as i64),
+            ("vox_connections", "Connections that are open.", connections),
         ];
         for (name, help, value) in gauges {
             head(&mut out, name, help, "gauge");

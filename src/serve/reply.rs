@@ -6,7 +6,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::app::error::{Error, Whose};
@@ -17,10 +17,10 @@ use crate::store;
 pub struct Problem {
     /// What kind of problem this is.
     #[serde(rename = "type")]
-    #[schema(example = "about:blank")]
-    kind: &'static str,
+    #[schema(value_type = String, example = "about:blank")]
+    kind: Blank,
     /// The status in words.
-    title: String,
+    title: &'static str,
     /// The status.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
@@ -34,7 +34,17 @@ pub struct Problem {
     pub mistakes: Vec<serde_json::Value>,
     /// What the person who runs the server is told.
     #[serde(skip)]
-    cause: Option<String>,
+    cause: Option<Box<str>>,
+}
+
+/// The kind of a problem that its status tells.
+#[derive(Clone, Copy, Debug)]
+struct Blank;
+
+impl Serialize for Blank {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str("about:blank")
+    }
 }
 
 /// What went wrong in here, for the log: rides in a response's extensions.
@@ -45,8 +55,8 @@ impl Problem {
     /// Makes a problem.
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Self {
-            kind: "about:blank",
-            title: status.canonical_reason().unwrap_or("Problem").to_owned(),
+            kind: Blank,
+            title: status.canonical_reason().unwrap_or("Problem"),
             status: status.as_u16(),
             code: code.to_owned(),
             detail: detail.into(),
@@ -88,8 +98,13 @@ impl Problem {
 
     /// Adds what the log is told.
     pub fn because(mut self, cause: impl Into<String>) -> Self {
-        self.cause = Some(cause.into());
+        self.cause = Some(cause.into().into_boxed_str());
         self
+    }
+
+    /// Returns what the person who runs the server is told.
+    pub fn said(&self) -> &str {
+        self.cause.as_deref().unwrap_or(&self.detail)
     }
 
     /// Adds the mistakes of a program; the first one's code becomes the problem's.
@@ -169,7 +184,7 @@ impl IntoResponse for Problem {
             _ => {}
         }
         if let Some(cause) = cause {
-            response.extensions_mut().insert(Cause(cause));
+            response.extensions_mut().insert(Cause(cause.into()));
         }
         response
     }

@@ -9,13 +9,18 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::serve::blob;
 use crate::serve::guard;
 use crate::serve::health;
 use crate::serve::program;
+use crate::serve::put;
+use crate::serve::record;
+use crate::serve::render;
 use crate::serve::reply::Problem;
 use crate::serve::runs;
 use crate::serve::state::Served;
 use crate::serve::upkeep;
+use crate::serve::value;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +43,16 @@ fn table() -> OpenApiRouter<Arc<Served>> {
         .routes(routes!(health::metrics))
         .routes(routes!(health::version))
         .routes(routes!(health::openapi))
+        .routes(routes!(blob::blob))
+        .routes(routes!(blob::named))
+        .routes(routes!(blob::cas, put::put))
+        .routes(routes!(value::value))
+        .routes(routes!(render::volume))
+        .routes(routes!(render::slice))
+        .routes(routes!(record::heads))
+        .routes(routes!(record::log))
+        .routes(routes!(record::segment))
+        .routes(routes!(record::ac))
         .routes(routes!(program::all_ops))
         .routes(routes!(program::op))
         .routes(routes!(program::explain))

@@ -29,6 +29,7 @@ use crate::serve::guard::Peer;
 use crate::serve::patience::Patient;
 use crate::serve::route;
 use crate::serve::state::{Options, Served, WORKERS, check};
+use crate::serve::watch;
 
 /// Connections at once; more wait in the system's queue.
 const CONNECTIONS: usize = 4096;
@@ -133,6 +134,7 @@ async fn accept(served: &Arc<Served>, socket: Socket, made: Option<&str>) -> io:
     let router = route::router(served.clone());
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     let mut open = JoinSet::new();
+    let beside = tokio::spawn(watch::look_around(served.clone()));
     welcome(served, made);
     loop {
         tokio::select! {
@@ -154,6 +156,7 @@ async fn accept(served: &Arc<Served>, socket: Socket, made: Option<&str>) -> io:
         }
     }
     drop(listener);
+    beside.abort();
     served.stopping.send_replace(true);
     served.jobs.end();
     let drained = async {

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
@@ -13,13 +15,18 @@ use crate::app::context::{self, Access as StoreAccess};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::upkeep;
+use crate::id::BlobId;
 use crate::serve::access::{Access, Say};
 use crate::serve::bind::Bind;
+use crate::serve::cache::Cache;
 use crate::serve::job::jobs::{Bounds, Jobs};
 use crate::serve::job::request::Place;
 use crate::serve::metrics::Metrics;
+use crate::serve::render::Rendering;
 use crate::serve::reply::Problem;
+use crate::serve::shelf::Shelf;
 use crate::serve::token::{Scope, Tokens};
+use crate::serve::value::Told;
 use crate::store::open::Store;
 
 /// What `vox serve` was told.
@@ -56,10 +63,16 @@ pub struct Allow {
     pub gc: bool,
 }
 
-/// How many pieces of work wait for their turn no longer than this.
-const TURN: Duration = Duration::from_secs(10);
+/// Work that waits longer for its turn, or for room, is refused.
+pub const TURN: Duration = Duration::from_secs(10);
 /// Threads that work on the store.
 pub const WORKERS: usize = 16;
+/// Values that are put at once.
+const PUTS: usize = 2;
+/// Images whose range stays at hand.
+const TOLD: usize = 4096;
+/// Bytes of renderings that stay at hand.
+const RENDERINGS: usize = 32 << 20;
 
 /// What all requests share.
 pub struct Served {
@@ -89,7 +102,16 @@ pub struct Served {
     pub stopping: watch::Sender<bool>,
     /// Where it listens.
     pub bind: Bind,
+    /// Bytes of values.
+    pub shelf: Shelf,
+    /// What images are, which costs a look at all voxels.
+    pub told: Cache<BlobId, Arc<Told>>,
+    /// Files that were made of images.
+    pub renderings: Cache<(BlobId, Rendering), Bytes>,
+    /// Turns of those who put values.
+    pub puts: Semaphore,
     turns: Semaphore,
+    asked: AtomicBool,
 }
 
 impl Served {
@@ -138,7 +160,12 @@ impl Served {
             say,
             stopping: watch::Sender::new(false),
             bind,
+            shelf: Shelf::default(),
+            told: Cache::new(TOLD),
+            renderings: Cache::new(RENDERINGS),
+            puts: Semaphore::new(PUTS),
             turns: Semaphore::new(WORKERS),
+            asked: AtomicBool::new(false),
         };
         Ok((Arc::new(served), made))
     }
@@ -150,11 +177,17 @@ impl Served {
     ) -> Result<T, Problem> {
         let turn = timeout(TURN, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| Problem::busy())?.map_err(|_| Problem::busy())?;
+        self.asked.store(true, Ordering::Relaxed);
         let served = Arc::clone(self);
         match tokio::task::spawn_blocking(move || work(&served)).await {
             Ok(done) => done,
             Err(error) => Err(Problem::ours(error.to_string())),
         }
+    }
+
+    /// Says whether work was done since this was last asked.
+    pub fn was_asked(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
     }
 
     /// Waits until the server ends.

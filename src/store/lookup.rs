@@ -10,7 +10,7 @@ use crate::store::log::receipt::{Outcome, Receipt};
 use crate::store::log::record::{Body, Record};
 use crate::store::memo::now_ns;
 use crate::store::object::blob::Blob;
-use crate::store::object::layout::WriterId;
+use crate::store::object::layout::{SegmentName, WriterId};
 use crate::store::open::{Notice, Store};
 
 /// A result that was recorded.
@@ -91,6 +91,21 @@ impl Store {
             Some(seen) => self.found(seen).map(Answer::Found),
             None => Ok(Answer::Conflict(writers)),
         }
+    }
+
+    /// Returns the file of the log that holds a result's record; none when it went since.
+    pub fn segment_of(&self, found: &Found) -> Result<Option<SegmentName>, Error> {
+        let key = found.receipt.node.0.prefix();
+        for spot in self.ask(|index| index.spots(Table::Node, key))? {
+            let At::Record(writer, record) = self.at(spot)? else { continue };
+            let is_it = |seen: &Seen| seen.writer == found.writer && seen.receipt == found.receipt;
+            if Seen::of(writer, *record).is_some_and(|seen| is_it(&seen))
+                && let Some(row) = self.ask(|index| index.segment(spot.segment))?
+            {
+                return Ok(Some(row.name));
+            }
+        }
+        Ok(None)
     }
 
     /// Closes the segments that were opened: what was removed must not answer from there.

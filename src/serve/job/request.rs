@@ -23,7 +23,7 @@ pub struct Program {
     /// Values for top-level names of the program, or for `$NAME`.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// 1 reads the program as VoxLogicA 1 does, 2 as VoxLogicA 2 does.
+    /// 1 reads the program as `VoxLogicA` 1 does, 2 as `VoxLogicA` 2 does.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 2)]
     pub dialect: Option<u8>,
@@ -58,7 +58,7 @@ pub struct Run {
     /// Values for top-level names of the program, or for `$NAME`.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// 1 reads the program as VoxLogicA 1 does, 2 as VoxLogicA 2 does.
+    /// 1 reads the program as `VoxLogicA` 1 does, 2 as `VoxLogicA` 2 does.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 2)]
     pub dialect: Option<u8>,
