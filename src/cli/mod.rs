@@ -16,6 +16,7 @@ pub mod language_args;
 pub mod out;
 pub mod progress;
 pub mod render;
+pub mod share_args;
 pub mod signal;
 pub mod teller;
 pub mod words;

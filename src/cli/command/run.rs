@@ -15,12 +15,13 @@ use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::outputs;
 use crate::app::quantity;
+use crate::app::remote::Tell;
 use crate::app::run::{self, Answer, Listener, Spec};
 use crate::app::syntax;
 use crate::app::table::{self, Style};
 use crate::app::upkeep;
 use crate::cli::args::{DialectWord, KeepWord, Run};
-use crate::cli::command::gc::removed;
+use crate::cli::command::gc::{count, removed};
 use crate::cli::command::notices;
 use crate::cli::command::profile::Profile;
 use crate::cli::exit;
@@ -71,7 +72,13 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
             .ok_or_else(|| Error::Usage(format!("--table {}: write .csv or .tsv", path.display())))
     });
     let style = style.transpose()?;
-    let context = Context::join(environment, config, access)?;
+    let tell: Tell = Box::new(move |why| {
+        if !voice.quiet {
+            out::say(&format!("warning: {why}; what it may have is computed"));
+        }
+    });
+    let peer = args.remote.as_deref().map(|word| (word, tell));
+    let context = Context::join_reaching(environment, config, access, peer)?;
     spec.options.keep = context.keep();
     spec.options.stop = context.stop.clone();
     spec.options.until_ms = context.until_ms();
@@ -184,10 +191,10 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
     }
     failure::tell(&answer, None, &how.output(None), how.voice);
     if how.args.json {
-        out::line(&report_json(&[(None, &answer)], &answer.report, false).to_string());
+        out::line(&report_json(context, &[(None, &answer)], &answer.report, false).to_string());
     }
     if let Some(path) = &how.args.report {
-        write_report(path, &report_json(&[(None, &answer)], &answer.report, true))?;
+        write_report(path, &report_json(context, &[(None, &answer)], &answer.report, true))?;
     }
     if how.args.events {
         out::line(&json!({"event": "end", "counts": shape::counts(&answer.report)}).to_string());
@@ -199,12 +206,14 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
         profile.tell();
     }
     notices::tell(&context.store, how.voice);
+    tell_pulled(context, how.voice);
     keep_small(context, how.voice);
     last_line(&answer.report, how.voice);
     Ok(answer.failure().map_or(ExitCode::SUCCESS, exit::exit))
 }
 
 fn report_json(
+    context: &Context,
     cases: &[(Option<&str>, &Answer)],
     total: &Report,
     nodes: bool,
@@ -217,6 +226,13 @@ fn report_json(
         json!({ "cases": cases, "counts": shape::counts(total) })
     };
     report["schema"] = json!(shape::SCHEMA);
+    if let Some(remote) = &context.remote {
+        let pulled = remote.pulled();
+        report["pulled"] = json!({
+            "peer": remote.name(), "segments": pulled.segments, "objects": pulled.objects,
+            "bytes": pulled.bytes,
+        });
+    }
     report
 }
 
@@ -335,10 +351,10 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     total.wall = begin.elapsed();
     let named: Vec<_> = kept.iter().map(|(name, answer)| (Some(name.as_str()), answer)).collect();
     if how.args.json {
-        out::line(&report_json(&named, &total, false).to_string());
+        out::line(&report_json(context, &named, &total, false).to_string());
     }
     if let Some(path) = &how.args.report {
-        write_report(path, &report_json(&named, &total, true))?;
+        write_report(path, &report_json(context, &named, &total, true))?;
     }
     if how.args.events {
         out::line(&json!({"event": "end", "counts": shape::counts(&total)}).to_string());
@@ -348,6 +364,7 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
         profile.tell();
     }
     notices::tell(&context.store, how.voice);
+    tell_pulled(context, how.voice);
     if let Some(error) = fatal.or(unwritten) {
         return Err(error);
     }
@@ -359,6 +376,19 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     keep_small(context, how.voice);
     last_line(&total, how.voice);
     Ok(if failed > 0 { exit::exit(Whose::Result) } else { ExitCode::SUCCESS })
+}
+
+/// Says what came from a peer.
+fn tell_pulled(context: &Context, voice: Voice) {
+    let Some(remote) = context.remote.as_ref().filter(|_| !voice.quiet) else { return };
+    let pulled = remote.pulled();
+    out::say(&format!(
+        "vox: {} and {} came from `{}`, {}",
+        count(pulled.segments, "segment"),
+        count(pulled.objects, "object"),
+        remote.name(),
+        quantity::show_size(pulled.bytes)
+    ));
 }
 
 /// Brings the store below its limit, if it is above it; says so when something went.
