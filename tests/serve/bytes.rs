@@ -93,7 +93,11 @@ fn small_values_come_out_of_the_log() {
     let (mut small, mut large) = (0, 0);
     for node in &demo().nodes {
         let told = server.get(&format!("/ac/{node}"));
-        assert_eq!(told.status, 200, "{node}");
+        if told.status == 404 {
+            // One that ran inside another left no result of its own.
+            told.is_problem(404, "unknown-node");
+            continue;
+        }
         let told = told.json();
         assert_eq!((&told["node"], &told["status"]), (&node.as_str().into(), &"value".into()));
         let blob = told["blob"].as_str().unwrap();

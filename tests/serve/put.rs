@@ -49,7 +49,7 @@ fn nothing_else_is_stored() {
     let wide = [0x1b, 0, 0, 0, 0, 0, 0, 0, 1];
     // A number of the language is a float; an unsorted map; a reference at the top; half a value.
     for body in
-        [&longer[..], &good[..good.len() - 1], b"", b"\x01", &wide, b"\xff", b"no value at all"]
+        [&longer[..], &good[..good.len() - 1], b"", b"\x01", &wide, b"\xff", b"not a value"]
     {
         let reply = put(&name(body), body);
         assert_eq!((reply.status, reply.json()["code"].as_str()), (422, Some("value")), "{body:?}");

@@ -5,12 +5,11 @@ use crate::desk::{Reply, Server, demo, name};
 /// Returns an image and a value without voxels.
 fn images(server: &Server) -> (String, String) {
     let told = |node: &String| {
-        let blob = server.get(&format!("/ac/{node}")).json()["blob"].as_str().unwrap().to_owned();
-        let kind =
-            server.get(&format!("/v1/value/{blob}")).json()["kind"].as_str().unwrap().to_owned();
-        (kind, blob)
+        let blob = server.get(&format!("/ac/{node}")).json()["blob"].as_str()?.to_owned();
+        let kind = server.get(&format!("/v1/value/{blob}")).json()["kind"].as_str()?.to_owned();
+        Some((kind, blob))
     };
-    let all: Vec<(String, String)> = demo().nodes.iter().map(told).collect();
+    let all: Vec<(String, String)> = demo().nodes.iter().filter_map(told).collect();
     let of = |kinds: &[&str]| {
         let found = all.iter().find(|(kind, _)| kinds.contains(&kind.as_str()));
         found.unwrap_or_else(|| panic!("none of {kinds:?} in {all:?}")).1.clone()
