@@ -4,8 +4,8 @@
 //! ([`id`], [`lang`], [`pool`]); the bytes that are hashed ([`canon`]); what a program computes
 //! ([`value`]); values as bytes and the contract of operators ([`codec`], [`primitive`]); the DAG
 //! ([`plan`]); text to plan, operators, and bytes with their history ([`lower`], [`kernel`],
-//! [`store`]); computing ([`exec`]) and removing ([`gc`]); the parts joined ([`app`]); people
-//! and programs over HTTP ([`serve`]), people at a terminal ([`cli`]).
+//! [`store`]); computing ([`exec`]), removing ([`gc`]) and fetching ([`peer`]); the parts joined ([`app`]);
+//! people and programs over HTTP ([`serve`]), people at a terminal ([`cli`]).
 
 pub mod app;
 pub mod canon;
@@ -17,6 +17,7 @@ pub mod id;
 pub mod kernel;
 pub mod lang;
 pub mod lower;
+pub mod peer;
 pub mod plan;
 pub mod pool;
 pub mod primitive;

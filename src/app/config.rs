@@ -3,6 +3,7 @@
 //! A flag wins over `VOX_*`, that over the nearest `vox.toml` upwards, that over the user's file, that
 //! over the machine's, that over the default. Parsed once; no room below reads any of them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::app::environment::Environment;
+use crate::app::peers::{self, Peer, PeerTable};
 use crate::app::quantity::{self, THREADS, size};
+use crate::store::object::layout::WriterId;
 
 /// A value that remembers where it was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +99,10 @@ pub struct Config {
     pub keep: Setting<Keep>,
     /// Stores and configurations of other users that may be used when found upwards.
     pub safe_stores: Setting<Vec<PathBuf>>,
+    /// Stores elsewhere, by name.
+    pub peers: BTreeMap<String, Setting<Peer>>,
+    /// Writers whose records are not believed.
+    pub distrust: Setting<Vec<WriterId>>,
     /// The files that were read, nearest first.
     pub files: Vec<PathBuf>,
 }
@@ -157,6 +164,9 @@ struct File {
     memory: Option<String>,
     keep: Option<String>,
     safe_stores: Option<Vec<PathBuf>>,
+    #[serde(default)]
+    peer: BTreeMap<String, PeerTable>,
+    distrust: Option<Vec<String>>,
 }
 
 /// What `[store]` may hold; `store = "DIR"` is its `path` alone.
@@ -179,6 +189,8 @@ impl Config {
             memory: Setting { value: None, origin: Origin::Default },
             keep: Setting { value: Keep::Auto, origin: Origin::Default },
             safe_stores: Setting { value: Vec::new(), origin: Origin::Default },
+            peers: BTreeMap::new(),
+            distrust: Setting { value: Vec::new(), origin: Origin::Default },
             files: Vec::new(),
         };
         // The weakest first: what comes later stands.
@@ -254,7 +266,16 @@ impl Config {
         }
         if let Some(stores) = file.safe_stores {
             let value = stores.into_iter().map(|store| folder.join(store)).collect();
-            self.safe_stores = Setting { value, origin };
+            self.safe_stores = Setting { value, origin: origin.clone() };
+        }
+        for (name, table) in file.peer {
+            let value =
+                Peer::of(table, folder).map_err(|why| bad(format!("[peer.{name}]: {why}")))?;
+            self.peers.insert(name, Setting { value, origin: origin.clone() });
+        }
+        if let Some(writers) = file.distrust {
+            let value = peers::writers(&writers).map_err(bad)?;
+            self.distrust = Setting { value, origin };
         }
         self.files.push(path.to_owned());
         Ok(())

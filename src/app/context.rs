@@ -7,13 +7,17 @@ use crate::app::config::{Config, Keep};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::fusions::Kernels;
+use crate::app::peers;
+use crate::app::remote::{Remote, Tell};
 use crate::app::upkeep;
 use crate::exec;
 use crate::exec::budget::Budget;
+use crate::exec::elsewhere::Elsewhere;
 use crate::exec::local::Local;
 use crate::exec::shelf::Shelf;
 use crate::exec::stored::Stored;
 use crate::kernel::install;
+use crate::peer::adopt;
 use crate::primitive::registry::Registry;
 use crate::store::open::{Options, Store};
 use crate::store::place::{self, Place};
@@ -41,6 +45,8 @@ pub struct Context {
     pub store: Arc<Store>,
     /// What runs plans.
     pub exec: exec::drive::Context,
+    /// A store elsewhere, where one is asked.
+    pub remote: Option<Arc<Remote>>,
     /// Set when a signal asks to stop.
     pub stop: Arc<AtomicBool>,
 }
@@ -48,6 +54,16 @@ pub struct Context {
 impl Context {
     /// Opens the store and starts the engine.
     pub fn join(environment: Environment, config: Config, access: Access) -> Result<Self, Error> {
+        Self::join_reaching(environment, config, access, None)
+    }
+
+    /// The same, and asks a peer, by its name, address or folder, for what is not in the store.
+    pub fn join_reaching(
+        environment: Environment,
+        config: Config,
+        access: Access,
+        peer: Option<(&str, Tell)>,
+    ) -> Result<Self, Error> {
         let store = match access {
             Access::None => Store::memory()?,
             Access::Write | Access::Read => open(&environment, &config, access)?,
@@ -56,7 +72,19 @@ impl Context {
         let engine =
             Local::new(config.threads.value).map_err(|error| Error::Machine(error.to_string()))?;
         let limit = config.memory.value.unwrap_or_else(half_of_memory);
-        let shelf: Arc<dyn Shelf> = Stored::new(store.clone());
+        let stop: Arc<AtomicBool> = Arc::default();
+        let remote = match peer {
+            None => None,
+            Some((word, tell)) => {
+                adopt::may(&store)?;
+                let reached = peers::reach(&environment, &config, word)?;
+                let distrust = config.distrust.value.clone();
+                let store = store.clone();
+                Some(Arc::new(Remote::new(store, reached, distrust, stop.clone(), tell)))
+            }
+        };
+        let elsewhere = remote.clone().map(|remote| remote as Arc<dyn Elsewhere>);
+        let shelf: Arc<dyn Shelf> = Stored::reaching(store.clone(), elsewhere);
         let exec = exec::drive::Context {
             registry: registry.clone(),
             fusions: Arc::new(Kernels),
@@ -64,7 +92,7 @@ impl Context {
             shelf,
             budget: Budget::new(limit),
         };
-        Ok(Self { environment, config, registry, store, exec, stop: Arc::default() })
+        Ok(Self { environment, config, registry, store, exec, remote, stop })
     }
 
     /// Returns until when results are kept, in milliseconds since 1970; none means for ever.
@@ -95,6 +123,7 @@ pub fn open(
     }
     let options = Options {
         read_only: access == Access::Read,
+        distrust: config.distrust.value.clone(),
         environment: for_store(environment, config),
         ..Options::default()
     };

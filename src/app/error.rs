@@ -11,6 +11,7 @@ use crate::gc;
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::source::Source;
 use crate::lower::mistake;
+use crate::peer;
 use crate::plan::template::FaultClass;
 use crate::primitive::refusal::Code;
 use crate::store;
@@ -101,6 +102,9 @@ pub enum Error {
     /// Removing from the store.
     #[error(transparent)]
     Gc(#[from] gc::error::Error),
+    /// A store elsewhere.
+    #[error(transparent)]
+    Peer(#[from] peer::error::Error),
     /// The run.
     #[error(transparent)]
     Run(#[from] exec::error::Error),
@@ -113,7 +117,9 @@ impl Error {
     /// Returns how many bytes found no room in the store, when a full disk is the reason.
     pub fn needed(&self) -> Option<u64> {
         match self {
-            Self::Store(error) | Self::Gc(gc::error::Error::Store(error)) => error.needed(),
+            Self::Store(error)
+            | Self::Gc(gc::error::Error::Store(error))
+            | Self::Peer(peer::error::Error::Store(error)) => error.needed(),
             Self::Run(exec::error::Error::Store(error)) => error.needed(),
             _ => None,
         }
@@ -132,6 +138,9 @@ impl Error {
             | Self::Store(_)
             | Self::Gc(_)
             | Self::Machine(_) => Whose::Store,
+            Self::Peer(peer::error::Error::Stopped) => Whose::Stopped,
+            Self::Peer(peer::error::Error::Address { .. }) => Whose::Usage,
+            Self::Peer(_) => Whose::Store,
             Self::Usage(_) | Self::Config(_) => Whose::Usage,
             Self::Write { .. } => Whose::Result,
             Self::Run(error) => match error {

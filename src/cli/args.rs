@@ -10,6 +10,7 @@ use crate::app::config::{Config, Flags};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::cli::language_args::{Check, Explain, Fmt, Ops, Plan, Program};
+use crate::cli::share_args::Pull;
 use crate::serve::bind::Bind;
 
 /// Runs image analyses written in imgQL and keeps every result, so that nothing is computed twice.
@@ -63,6 +64,8 @@ pub enum Command {
     Pins(StoreOnly),
     /// Check every file of the store: names, frames, canonical form, chains
     Verify(Verify),
+    /// Fetch what another store has: a server's, or one in a folder
+    Pull(Pull),
     /// Work on the index, a cache that can always be made again
     Index(Index),
     /// Serve the store over HTTP
@@ -198,6 +201,9 @@ pub struct Run {
     /// Read the store but write nothing into it
     #[arg(long, help_heading = "How it runs")]
     pub read_only: bool,
+    /// Ask a peer (a configured NAME, a URL or a folder) before computing what is not here
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["no_store", "read_only"], help_heading = "How it runs")]
+    pub remote: Option<String>,
     /// Print one JSON object instead of lines
     #[arg(long, help_heading = "What is told")]
     pub json: bool,

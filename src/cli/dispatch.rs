@@ -52,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Unpin(args) => command::pin::unpin(args, &environment, voice),
         Command::Pins(args) => command::pin::list(args, &environment),
         Command::Verify(args) => command::verify::run(args, &environment, voice),
+        Command::Pull(args) => command::pull::run(args, &environment, voice),
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => command::index::rebuild(args, &environment, voice),
         },
@@ -98,6 +99,7 @@ fn common(command: &Command) -> &Common {
         Command::Unpin(args) => &args.common,
         Command::Verify(args) => &args.common,
         Command::Serve(args) => &args.common,
+        Command::Pull(args) => &args.common,
         Command::Config(args) | Command::Status(args) | Command::Pins(args) => &args.common,
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => &args.common,

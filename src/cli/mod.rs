@@ -18,6 +18,7 @@ pub mod lifeline;
 pub mod out;
 pub mod progress;
 pub mod render;
+pub mod share_args;
 pub mod signal;
 pub mod teller;
 pub mod words;

@@ -34,6 +34,28 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Asks elsewhere for nodes that have no answer here, each once: goals come first, and what is
+    /// below them only when they are not to be had.
+    pub(in crate::exec) fn bring(&mut self, nodes: &[NodeIndex]) -> Result<(), Error> {
+        if nodes.is_empty() || !self.context.shelf.reaches_out() {
+            return Ok(());
+        }
+        let mut unknown = Vec::new();
+        for node in nodes {
+            let id = self.plan.id(*node);
+            let looked = self.context.shelf.look(id)?;
+            if matches!(looked, Looked::Nothing | Looked::Recorded { .. })
+                && self.sought.insert(*node)
+            {
+                unknown.push(id);
+            }
+        }
+        if !unknown.is_empty() {
+            self.context.shelf.bring(&unknown)?;
+        }
+        Ok(())
+    }
+
     /// Asks the store about a node; true when it has an answer, which is then taken in.
     pub(in crate::exec) fn ask(&mut self, node: NodeIndex) -> Result<bool, Error> {
         match self.context.shelf.look(self.plan.id(node))? {
@@ -91,6 +113,7 @@ impl Run<'_> {
         if !self.context.fusions.has(&group.pattern) || !group.inner.iter().all(ours) {
             return Ok(None);
         }
+        self.bring(&group.inner)?;
         for node in &group.inner {
             match self.context.shelf.look(self.plan.id(*node))? {
                 Looked::Nothing => {}

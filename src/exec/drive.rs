@@ -165,6 +165,8 @@ pub(in crate::exec) struct Run<'a> {
     pub(in crate::exec) unpublished: VecDeque<crate::exec::job::Job>,
     pub(in crate::exec) publishing: usize,
     pub(in crate::exec) goal_nodes: std::collections::HashSet<NodeIndex>,
+    /// Nodes that were asked for elsewhere.
+    pub(in crate::exec) sought: std::collections::HashSet<NodeIndex>,
     /// Nodes yet to be run for each input file.
     pub(in crate::exec) readers: HashMap<crate::id::Digest, u32>,
     session: Option<Box<dyn Session>>,
@@ -213,6 +215,7 @@ impl<'a> Run<'a> {
             unpublished: VecDeque::new(),
             publishing: 0,
             goal_nodes: std::collections::HashSet::new(),
+            sought: std::collections::HashSet::new(),
             readers: HashMap::new(),
             session: None,
             report: Report::default(),
@@ -267,7 +270,9 @@ impl<'a> Run<'a> {
     fn settle(&mut self) -> Result<(), Error> {
         loop {
             let mut quiet = true;
-            for node in self.schedule.take_asks() {
+            let asks = self.schedule.take_asks();
+            self.bring(&asks)?;
+            for node in asks {
                 quiet = false;
                 self.look_up(node)?;
             }

@@ -4,7 +4,7 @@
 //! (the loop) with its parts: [`ask`] (what the store knows), [`start`] (memory, claim, job), [`take`]
 //! (results and their records), [`goals`], [`expand`] (templates). Below them: [`job`] and [`engine`]
 //! (with the engines of this process in [`local`]), [`shelf`] (the store as a run needs it) and
-//! [`stored`] (over a store), [`values`],
+//! [`stored`] (over a store), [`elsewhere`] (stores of others), [`values`],
 //! [`inputs`] and [`outputs`] (files), [`keep`] (what is kept), [`fuse`] and [`cone`] (what runs
 //! together, what hangs together), [`budget`] (memory), [`why`], [`report`], [`event`], [`error`].
 //!
@@ -17,6 +17,7 @@ pub mod budget;
 pub mod cone;
 pub mod demand;
 pub mod drive;
+pub mod elsewhere;
 pub mod engine;
 pub mod error;
 pub mod event;

@@ -53,6 +53,17 @@ pub trait Shelf: Send + Sync {
     /// Looks a node up, also among results that are still on their way to the disk.
     fn look(&self, node: NodeId) -> Result<Looked, Error>;
 
+    /// Asks elsewhere for what is recorded of nodes, when there is an elsewhere; says whether more is
+    /// known of them now.
+    fn bring(&self, _nodes: &[NodeId]) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    /// Says whether [`Shelf::bring`] may bring anything.
+    fn reaches_out(&self) -> bool {
+        false
+    }
+
     /// Looks up an equal computation by its cut-off key.
     fn same(&self, cut: Digest) -> Result<Option<Answer>, Error>;
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::codec::decode::{self, Source};
 use crate::codec::encode::{self, Encoded};
 use crate::codec::error::Error as CodecError;
+use crate::exec::elsewhere::Elsewhere;
 use crate::exec::shelf::{Answer, Looked, Session, Shelf, Turn};
 use crate::id::{BlobId, Digest, NodeId};
 use crate::primitive::refusal::{Code, Refusal};
@@ -27,6 +28,8 @@ pub struct Stored {
     began: Instant,
     /// Begun by a run that takes long; nothing where the system has no means for it.
     watch: OnceLock<Option<Watch>>,
+    /// Asked for what is not here.
+    elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 /// A run that takes so long looks for what others bring meanwhile.
@@ -35,7 +38,12 @@ const LONG: Duration = Duration::from_secs(1);
 impl Stored {
     /// Takes a store. In one that cannot be written a run keeps nothing, and claims nothing.
     pub fn new(store: Arc<Store>) -> Arc<Self> {
-        Arc::new(Self { store, began: Instant::now(), watch: OnceLock::new() })
+        Self::reaching(store, None)
+    }
+
+    /// Takes a store, and where to ask for what is not in it.
+    pub fn reaching(store: Arc<Store>, elsewhere: Option<Arc<dyn Elsewhere>>) -> Arc<Self> {
+        Arc::new(Self { store, began: Instant::now(), watch: OnceLock::new(), elsewhere })
     }
 
     /// Takes in what others brought since the watch began.
@@ -50,15 +58,25 @@ impl Stored {
         Ok(())
     }
 
-    fn open(&self, blob: BlobId) -> Result<Option<Value>, Error> {
-        let Some(blob) = self.store.open_blob(blob)? else { return Ok(None) };
+    /// Opens an object that is here, or comes from elsewhere.
+    fn blob(&self, blob: BlobId) -> Result<Option<Blob>, Error> {
+        if let Some(blob) = self.store.open_blob(blob)? {
+            return Ok(Some(blob));
+        }
+        match &self.elsewhere {
+            Some(elsewhere) if elsewhere.object(blob)? => self.store.open_blob(blob),
+            _ => Ok(None),
+        }
+    }
+
+    fn open(&self, blob: Blob) -> Result<Option<Value>, Error> {
         let opened = Opened { store: &self.store, blob };
         settle(decode::decode(&opened, &|id| self.image(id)))
     }
 
     /// Opens an image that a value mentions; it mentions nothing itself.
     fn image(&self, blob: BlobId) -> Result<Option<Value>, Error> {
-        let Some(blob) = self.store.open_blob(blob)? else { return Ok(None) };
+        let Some(blob) = self.blob(blob)? else { return Ok(None) };
         settle(decode::decode(&Opened { store: &self.store, blob }, &|_| Ok(None)))
     }
 }
@@ -79,18 +97,31 @@ impl Shelf for Stored {
         })
     }
 
+    fn bring(&self, nodes: &[NodeId]) -> Result<bool, Error> {
+        self.elsewhere.as_ref().map_or(Ok(false), |elsewhere| elsewhere.records(nodes))
+    }
+
+    fn reaches_out(&self) -> bool {
+        self.elsewhere.is_some()
+    }
+
     fn same(&self, cut: Digest) -> Result<Option<Answer>, Error> {
         Ok(self.store.cut(cut)?.and_then(answer))
     }
 
     fn load(&self, blob: BlobId) -> Result<Option<Value>, Error> {
         // Small values that lie in no object ride in somebody's receipt.
-        match self.open(blob)? {
-            Some(value) => Ok(Some(value)),
-            None => match self.store.small(blob)? {
-                Some(small) => self.decode(&small),
-                None => Ok(None),
-            },
+        if let Some(opened) = self.store.open_blob(blob)?
+            && let Some(value) = self.open(opened)?
+        {
+            return Ok(Some(value));
+        }
+        if let Some(small) = self.store.small(blob)? {
+            return self.decode(&small);
+        }
+        match self.blob(blob)? {
+            Some(opened) => self.open(opened),
+            None => Ok(None),
         }
     }
 

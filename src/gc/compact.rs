@@ -58,26 +58,48 @@ pub fn compact(store: &Store, how: How) -> Result<Compacted, Error> {
     let own = store.own();
     for writer in list::writers(store.layout())? {
         let mut found = list::of_writer(store.layout(), writer)?;
-        // Of those that begin together the longest first: it covers the others.
-        found.sort_by_key(|one| (one.name.first, std::cmp::Reverse(one.name.last)));
-        let covered = covered(&found)?;
-        if !covered.is_empty() {
-            done.covered += covered.len() as u64;
-            for old in covered.chunks(BATCH) {
-                if dry_run {
-                    done.freed += old.iter().map(|one| one.bytes).sum::<u64>();
-                } else {
-                    done.freed += replace(store, writer, old, None)?;
-                }
-            }
-            let gone: Vec<&Found> = covered.iter().map(|whole| &whole.found).collect();
-            found.retain(|one| !gone.contains(&one));
-        }
+        drop_of(store, writer, &mut found, dry_run, &mut done)?;
         if own.contains(&writer) {
             merge(store, writer, &found, dry_run, &mut done)?;
         }
     }
     Ok(done)
+}
+
+/// Drops segments that a bigger one covers, and merges none: for whoever received bigger ones.
+pub fn drop_covered(store: &Store, how: How) -> Result<Compacted, Error> {
+    sweep::may(store, how)?;
+    store.refresh()?;
+    let mut done = Compacted::default();
+    for writer in list::writers(store.layout())? {
+        let mut found = list::of_writer(store.layout(), writer)?;
+        drop_of(store, writer, &mut found, how.dry_run, &mut done)?;
+    }
+    Ok(done)
+}
+
+/// Drops what is covered of one writer's segments, and takes it from the list.
+fn drop_of(
+    store: &Store,
+    writer: WriterId,
+    found: &mut Vec<Found>,
+    dry_run: bool,
+    done: &mut Compacted,
+) -> Result<(), Error> {
+    // Of those that begin together the longest first: it covers the others.
+    found.sort_by_key(|one| (one.name.first, std::cmp::Reverse(one.name.last)));
+    let covered = covered(found)?;
+    done.covered += covered.len() as u64;
+    for old in covered.chunks(BATCH) {
+        if dry_run {
+            done.freed += old.iter().map(|one| one.bytes).sum::<u64>();
+        } else {
+            done.freed += replace(store, writer, old, None)?;
+        }
+    }
+    let gone: Vec<&Found> = covered.iter().map(|whole| &whole.found).collect();
+    found.retain(|one| !gone.contains(&one));
+    Ok(())
 }
 
 fn read(found: &Found) -> Result<Option<Whole>, Error> {

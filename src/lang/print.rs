@@ -104,7 +104,9 @@ fn command(program: &Program, command: &Command, out: &mut String) {
                 out.push_str("let ");
             }
             out.push_str(program.name(name.symbol));
-            if !params.is_empty() {
+            // Alone, an operator that begins with `=` would be the declaration's mark.
+            let is_mark = is_operator && program.name(name.symbol).starts_with('=');
+            if !params.is_empty() || is_mark {
                 let params = program.params(params).iter();
                 let names: Vec<_> = params.map(|word| program.name(word.symbol)).collect();
                 out.push('(');

@@ -35,7 +35,7 @@ async fn ask(
     args: Vec<std::ffi::OsString>,
     input: String,
 ) -> Result<Heard, Problem> {
-    let asking = served.jobs.ask(args, input.into_bytes()).ok_or_else(Problem::busy)?;
+    let asking = served.jobs.ask(args, input.into_bytes()).ok_or_else(Problem::full)?;
     let heard = asking.answer().await.map_err(|error| Problem::ours(error.to_string()))?;
     match heard.done.end {
         End::Exit(5) => {

@@ -90,6 +90,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too much is asked for: ask again")
     }
 
+    /// Too many wait for their turn.
+    pub fn full() -> Self {
+        let detail = "too many wait for their turn: ask again later";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "queue", detail)
+    }
+
     /// Something went wrong in here; the caller is told no more.
     pub fn ours(cause: impl Into<String>) -> Self {
         let detail = "something went wrong in the server; its log says what";

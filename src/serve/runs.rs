@@ -66,7 +66,7 @@ fn add(
     input: Vec<u8>,
     time: Duration,
 ) -> Result<Response, Problem> {
-    let job = served.jobs.add(kind, args, input, time).ok_or_else(Problem::busy)?;
+    let job = served.jobs.add(kind, args, input, time).ok_or_else(Problem::full)?;
     let told = job.told();
     let place = format!("/v1/runs/{}", told.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(told)).into_response())

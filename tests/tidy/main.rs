@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["codec", "primitive"],
     &["plan"],
     &["lower", "kernel", "store"],
-    &["exec", "gc"],
+    &["exec", "gc", "peer"],
     &["app"],
     &["serve"],
     &["cli"],

@@ -44,7 +44,9 @@ pub fn run(args: &StoreOnly, environment: &Environment) -> Result<ExitCode, Erro
         Some(ttl) => format!("{}s", ttl.as_secs()),
         None => "for ever".to_owned(),
     };
-    let rows = [
+    let distrust: Vec<String> = config.distrust.value.iter().map(ToString::to_string).collect();
+    let row = |(name, value, origin): (&str, String, String)| (name.to_owned(), value, origin);
+    let mut rows: Vec<(String, String, String)> = [
         ("store", store, how),
         ("store.max_size", max_size, config.max_size.origin.to_string()),
         ("store.ttl", ttl, config.ttl.origin.to_string()),
@@ -52,16 +54,32 @@ pub fn run(args: &StoreOnly, environment: &Environment) -> Result<ExitCode, Erro
         ("memory", memory, config.memory.origin.to_string()),
         ("keep", config.keep.value.word().to_owned(), config.keep.origin.to_string()),
         ("safe_stores", format!("[{}]", safe.join(", ")), config.safe_stores.origin.to_string()),
-    ];
+        ("distrust", format!("[{}]", distrust.join(", ")), config.distrust.origin.to_string()),
+    ]
+    .map(row)
+    .into();
+    for (name, peer) in &config.peers {
+        let origin = peer.origin.to_string();
+        rows.push((format!("peer.{name}.url"), peer.value.url.clone(), origin.clone()));
+        let trust = peer.value.trust.word().to_owned();
+        rows.push((format!("peer.{name}.trust"), trust, origin.clone()));
+        let files = [("token-file", &peer.value.token_file), ("ca-file", &peer.value.ca_file)];
+        for (key, path) in files {
+            if let Some(path) = path {
+                let path = path.display().to_string();
+                rows.push((format!("peer.{name}.{key}"), path, origin.clone()));
+            }
+        }
+    }
     if args.json {
         let settings: serde_json::Map<_, _> = rows
             .into_iter()
-            .map(|(name, value, origin)| (name.to_owned(), json!({"value": value, "from": origin})))
+            .map(|(name, value, origin)| (name, json!({"value": value, "from": origin})))
             .collect();
         out::line(&json!({ "schema": 1, "settings": settings }).to_string());
         return Ok(ExitCode::SUCCESS);
     }
-    let width = |column: fn(&(&str, String, String)) -> usize| rows.iter().map(column).max();
+    let width = |column: fn(&(String, String, String)) -> usize| rows.iter().map(column).max();
     let names = width(|row| row.0.len()).unwrap_or(0);
     let values = width(|row| row.1.len().min(40)).unwrap_or(0);
     for (name, value, origin) in &rows {

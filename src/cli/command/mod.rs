@@ -13,6 +13,7 @@ pub mod ops;
 pub mod pin;
 pub mod plan;
 mod profile;
+pub mod pull;
 pub mod run;
 pub mod serve;
 pub mod status;

@@ -18,13 +18,14 @@ use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::outputs;
 use crate::app::quantity;
+use crate::app::remote::Tell;
 use crate::app::run::{self, Answer, Listener, Spec};
 use crate::app::syntax;
 use crate::app::table::{self, Style};
 use crate::app::upkeep;
 use crate::app::world::World;
 use crate::cli::args::{DialectWord, KeepWord, Run};
-use crate::cli::command::gc::removed;
+use crate::cli::command::gc::{count, removed};
 use crate::cli::command::notices;
 use crate::cli::command::profile::Profile;
 use crate::cli::exit;
@@ -76,7 +77,13 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
             .ok_or_else(|| Error::Usage(format!("--table {}: write .csv or .tsv", path.display())))
     });
     let style = style.transpose()?;
-    let context = Context::join(environment, config, access)?;
+    let tell: Tell = Box::new(move |why| {
+        if !voice.quiet {
+            out::say(&format!("warning: {why}; what it may have is computed"));
+        }
+    });
+    let peer = args.remote.as_deref().map(|word| (word, tell));
+    let context = Context::join_reaching(environment, config, access, peer)?;
     spec.options.keep = context.keep();
     spec.options.stop = context.stop.clone();
     spec.options.until_ms = context.until_ms();
@@ -221,12 +228,12 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
         upkeep::pin_goals(context, name, None, &answer)?;
     }
     failure::tell(&answer, None, &how.output(None), how.voice);
-    let told = report_json(&[(None, &answer)], &answer.report, false);
+    let told = report_json(context, &[(None, &answer)], &answer.report, false);
     if how.args.json && !how.args.events {
         out::line(&told.to_string());
     }
     if let Some(path) = &how.args.report {
-        write_report(path, &report_json(&[(None, &answer)], &answer.report, true))?;
+        write_report(path, &report_json(context, &[(None, &answer)], &answer.report, true))?;
     }
     if how.args.events {
         out::line(&end(&answer.report, how.args.json.then_some(told)).to_string());
@@ -238,12 +245,14 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
         profile.tell();
     }
     notices::tell(&context.store, how.voice);
+    tell_pulled(context, how.voice);
     keep_small(context, how.voice);
     last_line(&answer.report, how.voice);
     Ok(answer.failure().map_or(ExitCode::SUCCESS, exit::exit))
 }
 
 fn report_json(
+    context: &Context,
     cases: &[(Option<&str>, &Answer)],
     total: &Report,
     nodes: bool,
@@ -256,6 +265,13 @@ fn report_json(
         json!({ "cases": cases, "counts": shape::counts(total) })
     };
     report["schema"] = json!(shape::SCHEMA);
+    if let Some(remote) = &context.remote {
+        let pulled = remote.pulled();
+        report["pulled"] = json!({
+            "peer": remote.name(), "segments": pulled.segments, "objects": pulled.objects,
+            "bytes": pulled.bytes,
+        });
+    }
     report
 }
 
@@ -384,12 +400,12 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     progress.finish();
     total.wall = begin.elapsed();
     let named: Vec<_> = kept.iter().map(|(name, answer)| (Some(name.as_str()), answer)).collect();
-    let told = report_json(&named, &total, false);
+    let told = report_json(context, &named, &total, false);
     if how.args.json && !how.args.events {
         out::line(&told.to_string());
     }
     if let Some(path) = &how.args.report {
-        write_report(path, &report_json(&named, &total, true))?;
+        write_report(path, &report_json(context, &named, &total, true))?;
     }
     if how.args.events {
         out::line(&end(&total, how.args.json.then_some(told)).to_string());
@@ -399,6 +415,7 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
         profile.tell();
     }
     notices::tell(&context.store, how.voice);
+    tell_pulled(context, how.voice);
     if let Some(error) = fatal.or(unwritten) {
         return Err(error);
     }
@@ -410,6 +427,19 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     keep_small(context, how.voice);
     last_line(&total, how.voice);
     Ok(if failed > 0 { exit::exit(Whose::Result) } else { ExitCode::SUCCESS })
+}
+
+/// Says what came from a peer.
+fn tell_pulled(context: &Context, voice: Voice) {
+    let Some(remote) = context.remote.as_ref().filter(|_| !voice.quiet) else { return };
+    let pulled = remote.pulled();
+    out::say(&format!(
+        "vox: {} and {} came from `{}`, {}",
+        count(pulled.segments, "segment"),
+        count(pulled.objects, "object"),
+        remote.name(),
+        quantity::show_size(pulled.bytes)
+    ));
 }
 
 /// Brings the store below its limit, if it is above it; says so when something went.

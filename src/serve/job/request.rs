@@ -96,7 +96,7 @@ impl Run {
         let mut args = self.program().args("run", place);
         args.extend(["--json", "--events", "--no-save", "--quiet"].map(OsString::from));
         if let Some(cases) = &self.cases {
-            args.push(joined("--cases", cases));
+            args.push(joined("--cases", if cases.is_empty() { "." } else { cases }));
         }
         let keep = match self.keep {
             Keep::Auto => "auto",
