@@ -48,8 +48,7 @@ fn nothing_else_is_stored() {
     longer.push(0);
     let wide = [0x1b, 0, 0, 0, 0, 0, 0, 0, 1];
     // A number of the language is a float; an unsorted map; a reference at the top; half a value.
-    for body in
-        [&longer[..], &good[..good.len() - 1], b"", b"\x01", &wide, b"\xff", b"not a value"]
+    for body in [&longer[..], &good[..good.len() - 1], b"", b"\x01", &wide, b"\xff", b"not a value"]
     {
         let reply = put(&name(body), body);
         assert_eq!((reply.status, reply.json()["code"].as_str()), (422, Some("value")), "{body:?}");
