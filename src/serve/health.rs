@@ -106,8 +106,7 @@ pub async fn openapi(_: Scoped<Read>) -> Response {
     responses((status = 200, description = "Counters.", content_type = "text/plain", body = String))
 )]
 pub async fn metrics(_: Scoped<Read>, State(served): State<Arc<Served>>) -> Response {
-    let load = *served.jobs.load.borrow();
-    let text = served.metrics.text(load, served.access.dropped());
+    let text = served.metrics.text(&served.jobs, served.access.dropped());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 

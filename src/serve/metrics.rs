@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::serve::job::jobs::Jobs;
+
 /// What is counted while the server runs.
 #[derive(Default)]
 pub struct Metrics {
@@ -18,14 +20,6 @@ pub struct Metrics {
     pub saved_us: AtomicU64,
     /// Bytes that were put.
     pub put_bytes: AtomicU64,
-    /// Jobs that ended.
-    pub jobs: AtomicU64,
-    /// Collections that removed.
-    pub gc_runs: AtomicU64,
-    /// Objects that they removed.
-    pub gc_objects: AtomicU64,
-    /// Bytes that they freed.
-    pub gc_bytes: AtomicU64,
     /// Connections that are open.
     pub connections: AtomicI64,
 }
@@ -63,9 +57,11 @@ impl Metrics {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns the text that Prometheus reads, with how many jobs wait and run, and how many lines of the
-    /// access log found no room.
-    pub fn text(&self, (queued, running): (usize, usize), dropped: u64) -> String {
+    /// Returns the text that Prometheus reads, with what jobs do and did, and how many lines of the access log
+    /// found no room.
+    pub fn text(&self, jobs: &Jobs, dropped: u64) -> String {
+        let (queued, running) = *jobs.load.borrow();
+        let tally = &jobs.tally;
         let mut out = String::new();
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let tables: [Counter; 3] = [
@@ -90,10 +86,10 @@ impl Metrics {
                 count(&self.saved_us) / 1e6,
             ),
             ("vox_put_bytes_total", "Bytes of values that were put.", count(&self.put_bytes)),
-            ("vox_jobs_total", "Jobs that ended.", count(&self.jobs)),
-            ("vox_gc_runs_total", "Collections.", count(&self.gc_runs)),
-            ("vox_gc_objects_total", "Objects that collections removed.", count(&self.gc_objects)),
-            ("vox_gc_bytes_total", "Bytes that collections freed.", count(&self.gc_bytes)),
+            ("vox_jobs_total", "Jobs that ended.", count(&tally.ended)),
+            ("vox_gc_runs_total", "Collections.", count(&tally.collections)),
+            ("vox_gc_objects_total", "Objects that collections removed.", count(&tally.objects)),
+            ("vox_gc_bytes_total", "Bytes that collections freed.", count(&tally.bytes)),
             ("vox_access_lines_dropped_total", "Lines of the access log lost.", dropped as f64),
         ];
         for (name, help, value) in counters {

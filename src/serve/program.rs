@@ -112,7 +112,7 @@ pub struct Text {
     /// The text, in imgQL.
     #[schema(max_length = 1_000_000)]
     program: String,
-    /// 1 reads the program as VoxLogicA 1 does, 2 as VoxLogicA 2 does.
+    /// 1 reads the program as `VoxLogicA` 1 does, 2 as `VoxLogicA` 2 does.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 2)]
     dialect: Option<u8>,

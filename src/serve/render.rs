@@ -31,7 +31,7 @@ const PIXELS: usize = 4096;
 /// What is rendered, by value.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Rendering {
-    /// A NIfTI file.
+    /// A `NIfTI` file.
     Volume,
     /// A slice.
     Slice {
@@ -46,7 +46,7 @@ pub enum Rendering {
     },
 }
 
-/// Returns an image as a NIfTI file.
+/// Returns an image as a `NIfTI` file.
 #[utoipa::path(
     method(get, head), path = "/v1/value/{id}/volume.nii.gz", tag = "values",
     params(("id" = String, Path, pattern = "^[0-9a-f]{64}$", description = "The digest of an image.")),

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::app::upkeep::now_ms;
 use crate::serve::job::child::{self, Done, End, Limits, Order, Stop};
+use crate::serve::job::tally::Tally;
 
 /// Jobs that ended and are still told of.
 const KEPT: usize = 100;
@@ -323,6 +324,8 @@ pub struct Jobs {
     next: AtomicU64,
     /// How many jobs wait and how many run.
     pub load: watch::Sender<(usize, usize)>,
+    /// What jobs did.
+    pub tally: Tally,
     /// Is told what goes wrong in here.
     log: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -386,6 +389,7 @@ impl Jobs {
             more: Condvar::new(),
             next: AtomicU64::new(1),
             load: watch::Sender::new((0, 0)),
+            tally: Tally::default(),
             log,
         });
         for _ in 0..bounds.slots {
@@ -536,6 +540,7 @@ impl Jobs {
             if let Some(words) = job.run() {
                 (self.log)(&words);
             }
+            self.tally.count(&job.told());
             let mut inner = self.inner();
             inner.running -= 1;
             self.tell(&inner);
