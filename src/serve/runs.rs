@@ -2,6 +2,7 @@
 #![allow(unused_qualifications, reason = "the macro of the document writes them")]
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -268,6 +269,7 @@ pub struct Gc {
     /// Only tell what would be removed.
     dry_run: bool,
     /// Bytes to bring the store down to, if not what its configuration says.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
     max_bytes: Option<u64>,
     /// Files to bring it down to.
     max_files: Option<u64>,
@@ -284,6 +286,9 @@ impl Default for Gc {
     }
 }
 
+/// Sizes of stores.
+const SIZES: RangeInclusive<u64> = 1..=1_000_000_000_000_000;
+
 /// Removes results that can be computed again, as a job; unless told otherwise it only says which.
 #[utoipa::path(
     post, path = "/v1/gc", tag = "store", request_body = Gc,
@@ -297,6 +302,9 @@ pub async fn gc(
     if !wish.dry_run && !served.options.allow.gc {
         let detail = "this server removes nothing: it needs `--allow-gc`";
         return Err(Problem::forbidden("gc", detail));
+    }
+    if wish.max_bytes.is_some_and(|bytes| !SIZES.contains(&bytes)) {
+        return Err(Problem::unfit("request", "`max_bytes` is from 1 to 1e15"));
     }
     let mut args = served.place.args(&["gc", "--json"]);
     args.extend(wish.dry_run.then(|| "--dry-run".into()));
