@@ -70,9 +70,10 @@ impl Peer {
         let word = table.trust.as_deref().unwrap_or("bytes");
         let trust = Trust::parse(word);
         let trust = trust.ok_or_else(|| format!("trust: `{word}` is none of receipts, bytes"))?;
-        let url = match is_url(&table.url) {
-            true => table.url,
-            false => folder.join(&table.url).display().to_string(),
+        let url = if is_url(&table.url) {
+            table.url
+        } else {
+            folder.join(&table.url).display().to_string()
         };
         let below = |path: Option<PathBuf>| path.map(|path| folder.join(path));
         Ok(Self { url, trust, token_file: below(table.token_file), ca_file: below(table.ca_file) })
@@ -116,9 +117,10 @@ pub fn reach(environment: &Environment, config: &Config, word: &str) -> Result<R
     let trust = if is_url(word) { Trust::Bytes } else { Trust::Receipts };
     if !is_url(word) && !environment.cwd.join(word).is_dir() {
         let names: Vec<&str> = config.peers.keys().map(String::as_str).collect();
-        let known = match names.is_empty() {
-            true => "no peer is configured".to_owned(),
-            false => format!("peers: {}", names.join(", ")),
+        let known = if names.is_empty() {
+            "no peer is configured".to_owned()
+        } else {
+            format!("peers: {}", names.join(", "))
         };
         return Err(Error::Usage(format!(
             "`{word}` is no folder, no address that begins with http:// or https://, and no \

@@ -174,8 +174,13 @@ impl Run<'_> {
         };
         self.session()?;
         let work = Work::Load { shelf: self.context.shelf.clone(), blob };
-        self.flying += 1;
-        self.context.engine.start(Job { node, work, grant: None }, self.sender.clone());
+        let job = Job { node, work, grant: None };
+        if self.context.shelf.reaches_out() {
+            self.unfetched.push_back(job);
+        } else {
+            self.flying += 1;
+            self.context.engine.start(job, self.sender.clone());
+        }
         Ok(())
     }
 

@@ -164,6 +164,9 @@ pub(in crate::exec) struct Run<'a> {
     pub(in crate::exec) effects: HashMap<NodeIndex, Vec<u32>>,
     pub(in crate::exec) unpublished: VecDeque<crate::exec::job::Job>,
     pub(in crate::exec) publishing: usize,
+    /// Values that may have to come from elsewhere.
+    pub(in crate::exec) unfetched: VecDeque<crate::exec::job::Job>,
+    pub(in crate::exec) fetching: usize,
     pub(in crate::exec) goal_nodes: std::collections::HashSet<NodeIndex>,
     /// Nodes that were asked for elsewhere.
     pub(in crate::exec) sought: std::collections::HashSet<NodeIndex>,
@@ -214,6 +217,8 @@ impl<'a> Run<'a> {
             effects: HashMap::new(),
             unpublished: VecDeque::new(),
             publishing: 0,
+            unfetched: VecDeque::new(),
+            fetching: 0,
             goal_nodes: std::collections::HashSet::new(),
             sought: std::collections::HashSet::new(),
             readers: HashMap::new(),
@@ -242,6 +247,7 @@ impl<'a> Run<'a> {
             let small = self.run_small()?;
             self.start_jobs()?;
             self.start_publishing();
+            self.start_fetching();
             let waits = small == 0 && self.schedule_is_stuck();
             if waits && self.flying == 0 && self.parked.is_empty() && !self.starved {
                 break;
@@ -356,6 +362,7 @@ impl<'a> Run<'a> {
         match &done {
             Done::Ran { .. } => self.running -= 1,
             Done::Published { .. } => self.publishing -= 1,
+            Done::Loaded { .. } if self.context.shelf.reaches_out() => self.fetching -= 1,
             Done::Loaded { .. } => {}
         }
         self.take_in(done)

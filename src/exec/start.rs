@@ -1,12 +1,13 @@
 //! From ready nodes to jobs: memory first, then the claim, then the engine.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use crate::exec::budget::Grant;
 use crate::exec::drive::{Parked, Run};
 use crate::exec::error::Error;
 use crate::exec::event::Event;
-use crate::exec::job::{After, Input, Job, Work};
+use crate::exec::job::{After, Done, Input, Job, Work};
 use crate::exec::keep::{self, Rule};
 use crate::exec::schedule;
 use crate::exec::shelf::Turn;
@@ -19,6 +20,8 @@ use crate::value::kind::Kind;
 const UNPACKED: u64 = 4;
 /// Outputs that are written at once.
 const PUBLISHING: usize = 4;
+/// Values that are fetched at once.
+const FETCHING: usize = 8;
 
 impl Run<'_> {
     /// Starts ready nodes, as many as make progress at once and as memory allows.
@@ -218,6 +221,22 @@ impl Run<'_> {
             self.flying += 1;
             let sender = self.sender.clone();
             std::thread::spawn(move || sender.send(job.run()).ok());
+        }
+    }
+
+    /// Starts loading values that may lie elsewhere, on threads of their own: a worker waits neither
+    /// for a network nor for the lock under which what came is kept.
+    pub(in crate::exec) fn start_fetching(&mut self) {
+        while self.fetching < FETCHING {
+            let Some(job) = self.unfetched.pop_front() else { return };
+            self.fetching += 1;
+            self.flying += 1;
+            let (node, sender) = (job.node, self.sender.clone());
+            std::thread::spawn(move || {
+                let done = catch_unwind(AssertUnwindSafe(|| job.run()));
+                // A value that could not be loaded is computed.
+                sender.send(done.unwrap_or(Done::Loaded { node, result: Ok(None) })).ok();
+            });
         }
     }
 }

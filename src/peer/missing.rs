@@ -14,6 +14,7 @@ use crate::store::log::receipt::Receipt;
 use crate::store::log::record::{Body, Record};
 use crate::store::log::segment::{self, Segment};
 use crate::store::object::layout::{SegmentName, WriterId};
+use crate::store::object::proof::Proof;
 use crate::store::open::Store;
 
 /// What an object is worth to the collector.
@@ -37,15 +38,20 @@ pub struct Here {
 impl Here {
     /// Looks; a segment that is here and damaged counts as missing.
     pub fn look(store: &Store) -> Result<Self, Error> {
-        let rows = store.ask(|index| index.segments())?;
-        let good = rows.into_iter().filter(|(_, row)| row.bad.is_none());
-        let good: HashSet<_> = good.map(|(_, row)| (row.writer, row.name)).collect();
-        let mut found: HashMap<WriterId, Vec<Found>> = HashMap::new();
+        let (mut good, mut found) = (HashSet::new(), HashMap::<_, Vec<Found>>::new());
         if store.layout().root().as_os_str().is_empty() {
             return Ok(Self { good, found });
         }
+        let rows = store.ask(|index| index.segments())?;
+        let proofs: HashMap<_, _> =
+            rows.into_iter().map(|(_, row)| ((row.writer, row.name), row)).collect();
         for one in list::all(store.layout())? {
-            if good.contains(&(one.writer, one.name)) {
+            let now = std::fs::metadata(&one.path).ok().map(|metadata| Proof::of(&metadata));
+            let is_proved = proofs
+                .get(&(one.writer, one.name))
+                .is_some_and(|row| row.bad.is_none() && row.proof.is_some() && row.proof == now);
+            if is_proved || read(&one)?.is_some() {
+                good.insert((one.writer, one.name));
                 found.entry(one.writer).or_default().push(one);
             }
         }

@@ -74,6 +74,7 @@ fn add(
 
 /// All jobs that are still told.
 #[derive(Serialize, ToSchema)]
+#[schema(as = JobList)]
 pub struct List {
     /// The newest first; without answers.
     runs: Vec<Told>,
@@ -129,6 +130,18 @@ pub async fn cancel(
     Ok(Json(job.told()))
 }
 
+/// One event of a stream, in the fields of server-sent events.
+#[derive(Serialize, ToSchema)]
+#[schema(as = JobEvent)]
+pub struct Event {
+    /// An object of JSON.
+    data: String,
+    /// `over` for the last one.
+    event: Option<String>,
+    /// Its number.
+    id: Option<String>,
+}
+
 /// The query of a stream of events.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -145,7 +158,7 @@ pub struct From {
 #[utoipa::path(
     get, path = "/v1/runs/{id}/events", tag = "runs",
     params(("id" = String, Path, description = "The job's id."), From),
-    responses((status = 200, description = "Events.", content_type = "text/event-stream", body = String))
+    responses((status = 200, description = "Events.", content_type = "text/event-stream", body = Event))
 )]
 pub async fn events(
     _: Scoped<MayRun>,

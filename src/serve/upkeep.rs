@@ -16,6 +16,7 @@ use crate::store::log::record::Target;
 
 /// How a store is.
 #[derive(Serialize, ToSchema)]
+#[schema(as = StoreStatus)]
 pub struct Status {
     /// Bytes of everything below `objects/`, in whole blocks.
     bytes: u64,

@@ -173,7 +173,7 @@ fn tell(out: &mut TcpStream, lie: &Lie, found: Option<Vec<u8>>) -> std::io::Resu
         Lie::Endless => {
             head(out, "")?;
             loop {
-                out.write_all(&[7; 1 << 16])?;
+                out.write_all(&[7; 1 << 12])?;
             }
         }
         Lie::Huge => {
@@ -195,7 +195,7 @@ fn tell(out: &mut TcpStream, lie: &Lie, found: Option<Vec<u8>>) -> std::io::Resu
         Lie::Status(status) => write(out, *status, "x/y", "", &body),
         Lie::Text(text) => write(out, 200, "x/y", "", text.as_bytes()),
         Lie::Redirect(to) => write(out, 302, "x/y", &format!("Location: {to}\r\n"), b""),
-        Lie::Garbage => out.write_all(&[0xff; 100_000]),
+        Lie::Garbage => out.write_all(&[0xff; 10_000]),
     }
 }
 

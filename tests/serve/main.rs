@@ -8,6 +8,7 @@ mod bytes;
 mod desk;
 mod document;
 mod door;
+mod jobs;
 mod put;
 mod rough;
 mod value;

@@ -51,10 +51,8 @@ pub fn run(args: &Pull, environment: &Environment, voice: Voice) -> Result<ExitC
     } else {
         tell(&pulled, &wish, voice);
     }
-    Ok(match pulled.unknown.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => exit::exit(Whose::Result),
-    })
+    let is_all = pulled.unknown.is_empty();
+    Ok(if is_all { ExitCode::SUCCESS } else { exit::exit(Whose::Result) })
 }
 
 fn tell(pulled: &Pulled, wish: &Wish, voice: Voice) {

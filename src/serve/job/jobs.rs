@@ -54,6 +54,7 @@ impl Default for Bounds {
 /// What is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = JobKind)]
 pub enum Kind {
     /// A program runs.
     Run,
@@ -66,6 +67,7 @@ pub enum Kind {
 /// How far it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = JobStatus)]
 pub enum Status {
     /// It waits for its turn.
     Queued,
@@ -87,6 +89,7 @@ impl Status {
 
 /// A job as it is told.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Job)]
 pub struct Told {
     /// Its name.
     pub id: String,
