@@ -88,7 +88,7 @@ pub async fn heads(
 pub struct From {
     /// Segments that end before this record are left out.
     #[serde(default)]
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1_000_000_000)]
     from: u64,
 }
 

@@ -74,7 +74,7 @@ pub struct Slice {
     #[param(inline)]
     axis: Axis,
     /// Which slice, from 0 on; the middle one when it is left out.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 65535)]
     i: Option<u64>,
     /// `lo,hi`: what is black and what is white; by default the range of the voxels.
     #[param(pattern = r"^-?[0-9]{1,9}(\.[0-9]{1,9})?,-?[0-9]{1,9}(\.[0-9]{1,9})?$")]
@@ -171,7 +171,7 @@ async fn send(
                 Found::Small(small) => small.plain.len(),
                 Found::Object(blob) => blob.len(),
             };
-            let value = load(served, id, len)?;
+            let (value, _room) = load(served, id, len)?;
             if !value.kind().is_image() {
                 let detail = format!("{id} is {}, not an image", value.kind().article());
                 return Err(Problem::unfit("kind", detail));

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Any;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::canon::{self, Tree};
@@ -120,7 +121,7 @@ impl Told3 {
 pub struct Pages {
     /// The first item or field.
     #[serde(default)]
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1_000_000_000)]
     offset: u64,
     /// So many of them.
     #[serde(default = "usual")]
@@ -167,7 +168,7 @@ fn tell(served: &Served, id: BlobId, pages: Pages) -> Result<Told, Problem> {
     };
     let blank = Told { bytes: len as u64, stored, ..Told::of(id) };
     if is_image(&head) {
-        let value = load(served, id, len)?;
+        let (value, _room) = load(served, id, len)?;
         let told = of_image(blank, &value);
         served.told.put(id, Arc::new(told.clone()), 1);
         return Ok(told);
@@ -188,10 +189,15 @@ fn is_image(head: &[u8]) -> bool {
     head.get(1..).is_some_and(|behind| behind.starts_with(b"\x61t\x65image"))
 }
 
-/// Loads a value whose canonical bytes are so many.
-pub fn load(served: &Served, id: BlobId, len: usize) -> Result<Value, Problem> {
-    let _room = served.shelf.room(len)?;
-    Stored::new(served.store.clone()).load(id)?.ok_or_else(|| unknown(id))
+/// Loads a value whose canonical bytes are so many, with the room that it takes.
+pub fn load(
+    served: &Served,
+    id: BlobId,
+    len: usize,
+) -> Result<(Value, OwnedSemaphorePermit), Problem> {
+    let room = served.shelf.room(len)?;
+    let value = Stored::new(served.store.clone()).load(id)?.ok_or_else(|| unknown(id))?;
+    Ok((value, room))
 }
 
 impl Told {

@@ -21,22 +21,23 @@ const USES: Duration = Duration::from_secs(60);
 pub async fn look_around(served: Arc<Served>) {
     let mut watch = None;
     let (mut listed, mut used) = (Instant::now(), Instant::now());
+    let mut is_first = true;
     loop {
         tokio::select! {
             () = served.stopped() => return,
             () = sleep(LOOK) => {}
         }
-        // The folder of the log may be made by the first result.
-        let begun = watch.is_some();
         let came = watch.as_ref().is_some_and(Watch::came);
         let is_time = listed.elapsed() >= LIST;
-        let was_asked = served.was_asked();
-        if !came && !is_time && begun && !was_asked {
+        // The folder of the log may be made by the first result.
+        let begins = watch.is_none() && (is_first || is_time);
+        is_first = false;
+        if !served.was_asked() && !came && !is_time && !begins {
             continue;
         }
         let writes = used.elapsed() >= USES;
         let done = served.work(move |served| {
-            let watch = if begun { None } else { Watch::begin(served.store.layout()) };
+            let watch = if begins { Watch::begin(served.store.layout()) } else { None };
             if came || is_time || watch.is_some() {
                 served.store.refresh()?;
             }

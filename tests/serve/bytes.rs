@@ -108,9 +108,9 @@ fn small_values_come_out_of_the_log() {
         assert_eq!(told["size"], plain.len());
         assert_eq!(bytes.header("content-encoding"), if is_stored { "zstd" } else { "" });
         if is_stored {
-            large += 1
+            large += 1;
         } else {
-            small += 1
+            small += 1;
         }
         let (writer, file) = told["segment"].as_str().unwrap().split_once('/').unwrap();
         assert_eq!(told["writer"], writer);
