@@ -1,6 +1,6 @@
 //! A store behind a web server: `vox serve`, or any that gives out the files below `objects/`.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ureq::http::header::{CONTENT_ENCODING, LOCATION};
@@ -15,6 +15,8 @@ use crate::peer::source::{Offer, Progress, Silent, Source};
 use crate::peer::wire::{Heads, Receipt};
 use crate::store::object::frame;
 
+/// A connection comes about in this time, or not.
+const CONNECT: Duration = Duration::from_secs(10);
 /// What a zstd frame begins with; no canonical value does.
 const ZSTD: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 /// Heads of answers are not longer.
@@ -37,7 +39,8 @@ pub struct Http {
     agent: Agent,
     token: Option<String>,
     patience: Patience,
-    kind: OnceLock<Kind>,
+    /// Held while it is found out, so that several threads ask once.
+    kind: Mutex<Option<Kind>>,
 }
 
 /// What the server is.
@@ -84,7 +87,7 @@ impl Http {
             .user_agent(concat!("vox/", env!("CARGO_PKG_VERSION")))
             .max_response_header_size(HEAD)
             .timeout_resolve(Some(pause))
-            .timeout_connect(Some(pause))
+            .timeout_connect(Some(pause.min(CONNECT)))
             .timeout_send_request(Some(pause))
             .timeout_recv_response(Some(pause))
             .timeout_per_read(Some(pause))
@@ -97,7 +100,7 @@ impl Http {
             agent: config.into(),
             token: options.token.clone(),
             patience: options.patience,
-            kind: OnceLock::new(),
+            kind: Mutex::default(),
         })
     }
 
@@ -181,15 +184,20 @@ impl Http {
     }
 
     /// Returns what the server is, asked once.
-    fn kind(&self) -> Result<&Kind, Error> {
-        if let Some(kind) = self.kind.get() {
-            return Ok(kind);
+    fn kind(&self) -> Result<Kind, Error> {
+        let mut kind = self.guard();
+        if let Some(kind) = &*kind {
+            return Ok(kind.clone());
         }
         let found = match self.served()? {
             Some(_) => Kind::Serve,
             None => Kind::Plain(self.plain()?.map(|(objects, _)| objects)),
         };
-        Ok(self.kind.get_or_init(|| found))
+        Ok(kind.insert(found).clone())
+    }
+
+    fn guard(&self) -> MutexGuard<'_, Option<Kind>> {
+        self.kind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks for the folder of logs on a plain server; returns where `objects/` is, and the page.
@@ -235,14 +243,14 @@ impl Source for Http {
 
     fn heads(&self) -> Result<Vec<Offer>, Error> {
         if let Some(offers) = self.served()? {
-            self.kind.set(Kind::Serve).ok();
+            *self.guard() = Some(Kind::Serve);
             return Ok(offers);
         }
         let Some((objects, page)) = self.plain()? else {
-            self.kind.set(Kind::Plain(None)).ok();
+            *self.guard() = Some(Kind::Plain(None));
             return Err(Error::NoList { peer: self.base.clone() });
         };
-        self.kind.set(Kind::Plain(Some(objects.clone()))).ok();
+        *self.guard() = Some(Kind::Plain(Some(objects.clone())));
         self.listed(&objects, &page)
     }
 
@@ -267,7 +275,7 @@ impl Source for Http {
         let file = |objects: &str| format!("{objects}/{}/{}", &hex[..2], &hex[2..]);
         let taken = match self.kind()? {
             Kind::Serve => get(&format!("{}/v1/blob/{id}", self.base))?,
-            Kind::Plain(Some(objects)) => get(&file(objects))?,
+            Kind::Plain(Some(objects)) => get(&file(&objects))?,
             Kind::Plain(None) => {
                 let [one, other] = self.candidates();
                 match get(&file(&one))? {
@@ -286,7 +294,7 @@ impl Source for Http {
     }
 
     fn receipt(&self, node: NodeId) -> Result<Vec<Offer>, Error> {
-        if *self.kind()? != Kind::Serve {
+        if self.kind()? != Kind::Serve {
             return Ok(Vec::new());
         }
         let what = || format!("the receipt of node {node}");
