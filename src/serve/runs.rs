@@ -21,8 +21,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::serve::ask::{Asked, Named, Sent};
 use crate::serve::guard::{Admin, Run as MayRun, Scoped};
-use crate::serve::job::jobs::{Job, Kind, Told};
+use crate::serve::job::one::Job;
 use crate::serve::job::request::Run;
+use crate::serve::job::told::{Kind, Told};
 use crate::serve::reply::Problem;
 use crate::serve::state::Served;
 
@@ -138,7 +139,8 @@ pub struct Event {
     /// An object of JSON.
     data: String,
     /// `over` for the last one.
-    event: Option<String>,
+    #[serde(rename = "event")]
+    name: Option<String>,
     /// Its number.
     id: Option<String>,
 }
@@ -249,7 +251,7 @@ pub struct Verify {
     responses((status = 202, description = "It waits for its turn.", body = Told))
 )]
 pub async fn verify(
-    _: Scoped<Admin>,
+    _: Scoped<MayRun>,
     State(served): State<Arc<Served>>,
     Sent(wish): Sent<Verify>,
 ) -> Result<Response, Problem> {

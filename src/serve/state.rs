@@ -235,6 +235,12 @@ pub fn check(options: &Options) -> Result<(), Error> {
     if options.no_auth && (options.allow.put || options.allow.gc) {
         return usage("--no-auth is never for --allow-put and --allow-gc: these need a token");
     }
+    let is_open = matches!(options.bind, Bind::Unix(_)) && options.token_file.is_none();
+    if is_open && (options.allow.put || options.allow.gc) {
+        return usage(
+            "--allow-put and --allow-gc need a token, through a socket too: --token-file",
+        );
+    }
     if !options.bind.is_local() {
         if options.no_auth {
             return usage(
@@ -256,8 +262,8 @@ fn tokens(options: &Options) -> Result<(Tokens, Option<String>), Error> {
         return Ok((Tokens::none(Scope::Run), None));
     }
     match &options.bind {
-        // Whoever can open the socket owns it, and could write the store as well.
-        Bind::Unix(_) => Ok((Tokens::none(Scope::Admin), None)),
+        // Whoever can open the socket owns it; what changes the store still needs a token.
+        Bind::Unix(_) => Ok((Tokens::none(Scope::Run), None)),
         Bind::Tcp(_) => {
             let (tokens, token) = Tokens::made()?;
             Ok((tokens, Some(token)))
@@ -286,7 +292,9 @@ mod tests {
         assert!(all("127.0.0.1:0", false, false, true));
         assert!(all("127.0.0.1:0", false, true, false));
         assert!(all("0.0.0.0:0", true, false, true));
-        assert!(all("unix:s", false, false, true));
+        assert!(all("unix:s", true, false, true));
+        assert!(all("unix:s", false, false, false));
+        assert!(!all("unix:s", false, false, true));
         assert!(!all("127.0.0.1:0", false, true, true));
         assert!(!all("127.0.0.1:0", true, true, false));
         assert!(!all("0.0.0.0:0", false, false, false));

@@ -1,4 +1,4 @@
-//! Jobs: a queue, the threads that start children, and what became of each.
+//! All jobs of a server: a queue, and the threads that start children.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -8,21 +8,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde_json::{Map, Value as Json};
 use tokio::sync::{oneshot, watch};
-use utoipa::ToSchema;
 
 use crate::app::upkeep::now_ms;
-use crate::serve::job::child::{self, Done, End, Limits, Order, Stop};
+use crate::serve::job::child::{self, Done, Limits, Order, Stop};
+use crate::serve::job::one::Job;
 use crate::serve::job::tally::Tally;
+use crate::serve::job::told::{Kind, Told};
 
 /// Jobs that ended and are still told of.
 const KEPT: usize = 100;
-/// Events of a job that are still told.
-const EVENTS: usize = 10_000;
-/// Bytes of them.
-const EVENT_BYTES: usize = 8 << 20;
 /// Questions that wait at once.
 const WAITING: usize = 64;
 /// Children that answer questions at once.
@@ -49,270 +44,6 @@ impl Default for Bounds {
     fn default() -> Self {
         Self { slots: 1, queue: 32, memory: 4 << 30, time: Duration::from_secs(3600) }
     }
-}
-
-/// What is done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = JobKind)]
-pub enum Kind {
-    /// A program runs.
-    Run,
-    /// The store's files are checked.
-    Verify,
-    /// Results are removed, or it is told which would be.
-    Gc,
-}
-
-/// How far it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = JobStatus)]
-pub enum Status {
-    /// It waits for its turn.
-    Queued,
-    /// It runs.
-    Running,
-    /// It ended, and all is well.
-    Done,
-    /// It ended otherwise: `detail` says why.
-    Failed,
-    /// Somebody ended it.
-    Cancelled,
-}
-
-impl Status {
-    fn is_over(self) -> bool {
-        !matches!(self, Self::Queued | Self::Running)
-    }
-}
-
-/// A job as it is told.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = Job)]
-pub struct Told {
-    /// Its name.
-    pub id: String,
-    /// What is done.
-    pub kind: Kind,
-    /// How far it is.
-    pub status: Status,
-    /// When it was asked for, in milliseconds since 1970.
-    pub created: u64,
-    /// When it began.
-    pub started: Option<u64>,
-    /// When it ended.
-    pub ended: Option<u64>,
-    /// The exit code of its process.
-    pub exit: Option<i32>,
-    /// Why it failed.
-    pub detail: Option<String>,
-    /// How many events it has had.
-    pub events: u64,
-    /// The mistakes and warnings of its program, as `vox check --message-format json` tells them.
-    #[schema(value_type = Vec<Object>)]
-    pub mistakes: Vec<Json>,
-    /// What it gave, once it ended: for a run its goals and counts.
-    #[schema(value_type = Option<Object>)]
-    pub answer: Option<Json>,
-}
-
-/// A job.
-pub struct Job {
-    state: Mutex<State>,
-    stop: Stop,
-    order: Order,
-    changed: watch::Sender<u64>,
-}
-
-struct State {
-    told: Told,
-    events: VecDeque<Arc<str>>,
-    bytes: usize,
-}
-
-/// Events of a job, from some number on.
-pub struct News {
-    /// The number of the first.
-    pub first: u64,
-    /// The events, each an object of JSON.
-    pub events: Vec<Arc<str>>,
-    /// Will there be no more?
-    pub over: bool,
-}
-
-impl Job {
-    /// Returns what is told of it.
-    pub fn told(&self) -> Told {
-        self.state().told.clone()
-    }
-
-    /// Returns the events from number `from` on; older ones that were let go are left out.
-    pub fn news(&self, from: u64) -> News {
-        let state = self.state();
-        let oldest = state.told.events - state.events.len() as u64;
-        let first = from.clamp(oldest, state.told.events);
-        let skip = (first - oldest) as usize;
-        let events = state.events.iter().skip(skip).take(256).cloned().collect::<Vec<_>>();
-        let is_last = first + events.len() as u64 == state.told.events;
-        News { first, events, over: is_last && state.told.status.is_over() }
-    }
-
-    /// Returns what changes with every event and at the end.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn event(&self, line: &str) {
-        if !line.starts_with('{') {
-            return;
-        }
-        let mut state = self.state();
-        state.bytes += line.len();
-        state.events.push_back(line.into());
-        state.told.events += 1;
-        while state.events.len() > EVENTS || state.bytes > EVENT_BYTES && state.events.len() > 1 {
-            let gone = state.events.pop_front().map_or(0, |event| event.len());
-            state.bytes -= gone;
-        }
-        drop(state);
-        self.changed.send_modify(|count| *count += 1);
-    }
-
-    fn set(&self, change: impl FnOnce(&mut Told)) {
-        change(&mut self.state().told);
-        self.changed.send_modify(|count| *count += 1);
-    }
-
-    /// Runs it; returns words for the log, when there are any.
-    fn run(&self) -> Option<String> {
-        if self.stop.asked() {
-            return None;
-        }
-        self.set(|told| {
-            told.status = Status::Running;
-            told.started = Some(now_ms());
-        });
-        let kind = self.told().kind;
-        let is_run = kind == Kind::Run;
-        let mut last = String::new();
-        let done = child::run(&self.order, &self.stop, &mut |line| {
-            if is_run {
-                self.event(line);
-            }
-            line.clone_into(&mut last);
-        });
-        let (end, errors) = match done {
-            Ok(Done { end, errors }) => (end, errors),
-            Err(error) => {
-                let detail = Some("it could not be started".to_owned());
-                self.set(|told| {
-                    told.status = Status::Failed;
-                    told.ended = Some(now_ms());
-                    told.detail = detail;
-                });
-                return Some(format!("a job could not be started: {error}"));
-            }
-        };
-        let Said { mistakes, hidden } = Said::of(&errors);
-        let mut answer: Option<Json> = serde_json::from_str(&last).ok();
-        if is_run {
-            answer = answer.and_then(|mut event| event.get_mut("answer").map(Json::take));
-        }
-        let (status, detail) = verdict(&end);
-        self.set(|told| {
-            told.status = status;
-            told.ended = Some(now_ms());
-            told.exit = if let End::Exit(code) = end { Some(code) } else { None };
-            told.detail = detail;
-            told.mistakes = mistakes;
-            told.answer = answer.map(|answer| without_places(kind, answer));
-        });
-        hidden
-    }
-}
-
-/// Says what an end means to whoever asked.
-fn verdict(end: &End) -> (Status, Option<String>) {
-    let why = match end {
-        End::Exit(0) => return (Status::Done, None),
-        End::Stopped => return (Status::Cancelled, None),
-        End::Exit(1) => "a goal or a case has no result: the answer says why",
-        End::Exit(2) => "it was asked for in a way that makes no sense",
-        End::Exit(3) => "the program has mistakes",
-        End::Exit(4) => "an input is missing, cannot be read, changes, or lies on another grid",
-        End::Exit(5) => "the store is damaged, read-only or full; the server's log says more",
-        End::Exit(code) => return (Status::Failed, Some(format!("it ended with code {code}"))),
-        End::Signal(signal) => {
-            let why = format!("it died of signal {signal}, most often for want of memory");
-            return (Status::Failed, Some(why));
-        }
-        End::Late => "it took longer than it may",
-        End::Loud => "it said more than is read",
-    };
-    (Status::Failed, Some(why.to_owned()))
-}
-
-/// What a child said on stderr.
-pub struct Said {
-    /// What the caller may know: mistakes of the program and of its inputs.
-    pub mistakes: Vec<Json>,
-    /// What is for the server's log.
-    pub hidden: Option<String>,
-}
-
-impl Said {
-    /// Sorts the lines.
-    pub fn of(errors: &str) -> Self {
-        let (mut mistakes, mut hidden) = (Vec::new(), Vec::new());
-        for line in errors.lines() {
-            let object: Option<Map<String, Json>> = serde_json::from_str(line).ok();
-            let Some(object) = object else { continue };
-            // Of what is wrong with the store or with vox, only the log is told: it names paths.
-            let is_ours = matches!(
-                object.get("whose").and_then(Json::as_str),
-                Some("store" | "vox" | "stopped")
-            );
-            if is_ours {
-                let message = object.get("message").and_then(Json::as_str).unwrap_or_default();
-                hidden.push(message.to_owned());
-            } else if object.contains_key("severity") {
-                mistakes.push(Json::Object(object));
-            }
-        }
-        let hidden = (!hidden.is_empty()).then(|| hidden.join("; "));
-        Self { mistakes, hidden }
-    }
-}
-
-/// Leaves out of an answer what names places of this host.
-fn without_places(kind: Kind, mut answer: Json) -> Json {
-    if kind == Kind::Run {
-        // A run sees no path but those that the caller wrote.
-        return answer;
-    }
-    let Some(fields) = answer.as_object_mut() else { return Json::Null };
-    fields.remove("store");
-    if let Some(Json::Array(strays)) = fields.get("strays") {
-        let count = strays.len();
-        fields.insert("strays".to_owned(), count.into());
-    }
-    for bad in fields.get_mut("bad").and_then(Json::as_array_mut).into_iter().flatten() {
-        if let Some(Json::String(segment)) = bad.get_mut("segment") {
-            *segment = segment.rsplit('/').next().unwrap_or_default().to_owned();
-        }
-    }
-    let damaged = fields.get_mut("damaged").and_then(Json::as_array_mut);
-    let nodes = damaged.into_iter().flatten().filter_map(|one| one["nodes"].as_array_mut());
-    let sources = nodes.flatten().filter_map(|node| node["from"].as_array_mut()).flatten();
-    for source in sources.filter_map(Json::as_object_mut) {
-        source.remove("path");
-    }
-    answer
 }
 
 /// All jobs of a server.
@@ -416,31 +147,13 @@ impl Jobs {
             return None;
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let created = now_ms();
-        let told = Told {
-            id: format!("{created:x}-{number}"),
-            kind,
-            status: Status::Queued,
-            created,
-            started: None,
-            ended: None,
-            exit: None,
-            detail: None,
-            events: 0,
-            mistakes: Vec::new(),
-            answer: None,
-        };
-        let time = time.min(self.bounds.time);
-        let job = Arc::new(Job {
-            state: Mutex::new(State { told, events: VecDeque::new(), bytes: 0 }),
-            stop: Stop::default(),
-            order: self.order(args, input, time),
-            changed: watch::Sender::new(0),
-        });
+        let id = format!("{:x}-{number}", now_ms());
+        let order = self.order(args, input, time.min(self.bounds.time));
+        let job = Arc::new(Job::new(id, kind, order));
         inner.waiting.push_back(Arc::clone(&job));
         inner.known.push_back(Arc::clone(&job));
         while inner.known.len() > KEPT + self.bounds.queue {
-            let Some(at) = inner.known.iter().position(|job| job.told().status.is_over()) else {
+            let Some(at) = inner.known.iter().position(|job| job.is_over()) else {
                 break;
             };
             inner.known.remove(at);
@@ -468,7 +181,7 @@ impl Jobs {
 
     /// Returns a job.
     pub fn find(&self, id: &str) -> Option<Arc<Job>> {
-        self.inner().known.iter().find(|job| job.state().told.id == id).cloned()
+        self.inner().known.iter().find(|job| job.is(id)).cloned()
     }
 
     /// Returns all jobs that are known, the newest first.
@@ -479,17 +192,14 @@ impl Jobs {
 
     /// Ends a job, whether it waits or runs; one that is over stays as it is.
     pub fn cancel(&self, job: &Arc<Job>) {
-        job.stop.ask();
+        job.stop();
         let mut inner = self.inner();
         let at = inner.waiting.iter().position(|other| Arc::ptr_eq(other, job));
         if let Some(at) = at {
             inner.waiting.remove(at);
             self.tell(&inner);
             drop(inner);
-            job.set(|told| {
-                told.status = Status::Cancelled;
-                told.ended = Some(now_ms());
-            });
+            job.drop_it();
         }
     }
 
@@ -501,7 +211,7 @@ impl Jobs {
         let known: Vec<Arc<Job>> = inner.known.iter().cloned().collect();
         drop(inner);
         for job in &known {
-            if !job.told().status.is_over() {
+            if !job.is_over() {
                 self.cancel(job);
             }
         }
@@ -579,6 +289,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::serve::job::child::End;
+    use crate::serve::job::told::Status;
 
     fn jobs(slots: usize, queue: usize) -> Arc<Jobs> {
         let time = Duration::from_secs(60);

@@ -6,5 +6,8 @@
 
 pub mod child;
 pub mod jobs;
+pub mod one;
 pub mod request;
+pub mod said;
 pub mod tally;
+pub mod told;

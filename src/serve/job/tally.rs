@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::serve::job::jobs::{Kind, Told};
+use crate::serve::job::told::{Kind, Told};
 
 /// What jobs did since the server began.
 #[derive(Default)]
