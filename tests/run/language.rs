@@ -56,7 +56,7 @@ fn check_tells_all_mistakes_and_leaves_nothing_behind() {
     desk.vox("check p.imgql --in f=gone.nii").code_is(4).says("E0240");
     // Case by case, as a cohort would run.
     for case in ["good", "wide", "poor"] {
-        std::fs::create_dir_all(desk.path(&format!("cases/{case}"))).unwrap();
+        fs::create_dir_all(desk.path(&format!("cases/{case}"))).unwrap();
         desk.write(&format!("cases/{case}/f.nii"), image([6, 5, 4], |x, _, _| x as f32));
     }
     desk.write("two.imgql", "load f\nload g\nprint \"a\" max(f + g)\n");
