@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use crate::app::check;
-use crate::app::environment::Environment;
 use crate::app::cohort;
+use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::syntax;
 use crate::cli::command::gc::count;
