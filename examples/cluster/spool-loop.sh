@@ -11,15 +11,15 @@ shift
 
 vox "$@" --engine "spool:$groups" &
 run=$!
-trap 'kill "$run" 2>/dev/null || true' EXIT
-# Until groups are handed out there is nothing to take.
-while [ ! -e "$groups/driver.lock" ] && kill -0 "$run" 2>/dev/null; do sleep 0.1; done
+workers=()
 for _ in $(seq "${WORKERS:-2}"); do
-  # A worker ends with the run.
-  vox worker --quiet --spool "$groups" < /dev/null > /dev/null &
+  # A worker waits for the run to begin, and ends with it.
+  vox worker --quiet --spool "$groups" --wait 1m < /dev/null > /dev/null &
+  workers+=($!)
 done
-trap - EXIT
 code=0
 wait "$run" || code=$?
+# They end by themselves, unless the run never began.
+kill "${workers[@]}" 2> /dev/null || true
 wait
 exit "$code"

@@ -12,12 +12,11 @@ workers=${WORKERS:-2}
 
 vox "$@" --engine "spool:$groups" &
 run=$!
-while [ ! -e "$groups/driver.lock" ] && kill -0 "$run" 2>/dev/null; do sleep 0.1; done
 where=()
 if [ -n "${HOSTS:-}" ]; then where=(--sshlogin "$HOSTS" --workdir "$PWD"); fi
 # stdin is kept from the workers: the end of a pipe there would end them.
 parallel --will-cite --jobs "$workers" "${where[@]}" \
-  "vox worker --quiet --spool $(printf %q "$groups") < /dev/null > /dev/null # {}" ::: $(seq "$workers") || true
+  "vox worker --quiet --spool $(printf %q "$groups") --wait 1m < /dev/null > /dev/null # {}" ::: $(seq "$workers") || true
 code=0
 wait "$run" || code=$?
 exit "$code"

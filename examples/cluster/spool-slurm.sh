@@ -12,11 +12,10 @@ shift
 
 vox "$@" --engine "spool:$groups" &
 run=$!
-while [ ! -e "$groups/driver.lock" ] && kill -0 "$run" 2>/dev/null; do sleep 0.1; done
 # shellcheck disable=SC2086 # several options are several words
 job=$(sbatch --parsable ${SBATCH:-} --job-name=vox --array="1-${WORKERS:-8}" --cpus-per-task="${CPUS:-1}" \
   --signal=B:TERM@10 --output="$groups/slurm-%A_%a.log" \
-  --wrap "exec vox worker --threads ${CPUS:-1} --spool $(printf %q "$groups") < /dev/null")
+  --wrap "exec vox worker --threads ${CPUS:-1} --spool $(printf %q "$groups") --wait 10m < /dev/null")
 trap 'scancel "$job"' EXIT
 code=0
 wait "$run" || code=$?

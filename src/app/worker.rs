@@ -21,6 +21,7 @@ use crate::id::Digest;
 use crate::kernel::install;
 use crate::lang::dialect::Dialect;
 use crate::lower::request::Setting;
+use crate::primitive::contract::Primitive;
 use crate::remote::event::Counts;
 use crate::remote::group::Group;
 
@@ -42,11 +43,14 @@ pub struct Trouble {
 /// Returns the digest of all operators with their versions: results of equal digests are equal.
 pub fn kernels() -> Digest {
     let table = install::table();
-    let signatures = table.primitives().map(|primitive| primitive.signature());
+    let signatures = table.primitives().map(Primitive::signature);
     let names: BTreeSet<String> =
         signatures.map(|signature| format!("{}@{}", signature.name, signature.version)).collect();
     Digest::of(&canon::write(&Tree::Array(names.into_iter().map(Tree::Text).collect())))
 }
+
+/// Is told what became of a case, and what that took.
+pub type Told<'a> = dyn FnMut(&Case, Result<&Answer, &Error>, Duration) + 'a;
 
 /// A group with everything that it takes to run it.
 pub struct Far {
@@ -125,10 +129,7 @@ impl Far {
     }
 
     /// Runs the cases, and tells each once its receipts are durable; returns the exit code, and why it is not 0 or 1.
-    pub fn run(
-        &self,
-        told: &mut dyn FnMut(&Case, Result<&Answer, &Error>, Duration),
-    ) -> (i32, Option<String>) {
+    pub fn run(&self, told: &mut Told<'_>) -> (i32, Option<String>) {
         let mut worst = None;
         let mut failed = false;
         let width = cohort::width(&self.context, &self.cohort);
@@ -242,7 +243,7 @@ fn cases(group: &Group) -> (Cohort, BTreeMap<String, PathBuf>) {
                 absent.insert(case.id.clone(), path.clone());
             }
             None => {
-                cohort.cases.push(Case { name: case.id.clone(), inputs, missing: BTreeMap::new() })
+                cohort.cases.push(Case { name: case.id.clone(), inputs, missing: BTreeMap::new() });
             }
         }
     }

@@ -49,8 +49,9 @@ impl Far {
             _ if word == "local" => return Ok(None),
             Some(("spool", dir)) if !dir.is_empty() => Place::Spool(dir.into()),
             Some(("cmd", program)) if !program.is_empty() => Place::Child {
+                name: program.to_owned(),
                 program: "/bin/sh".to_owned(),
-                args: vec!["-c".into(), format!("exec {program}").into()],
+                args: vec!["-c".into(), program.into()],
             },
             _ if word == "dask" => {
                 let Some(scheduler) = &self.scheduler else {
@@ -62,6 +63,7 @@ impl Far {
                 };
                 let args = ["-m", "vox.engine.dask", "--scheduler", scheduler];
                 Place::Child {
+                    name: "vox.engine.dask".to_owned(),
                     program: environment.vox("python").unwrap_or("python3").to_owned(),
                     args: args.map(Into::into).to_vec(),
                 }
@@ -95,7 +97,7 @@ impl Far {
 Engines start this; by hand it works through a directory of groups:
 
   vox run lesion.imgql --cases cases -o out --engine spool:groups &
-  vox worker --spool groups            # here, and on every machine that sees both
+  vox worker --spool groups --wait 1m  # here, and on every machine that sees both
 
 A line of JSON on stdout says when a case is done, which means that its results are
 durable. Where stdin is a pipe or a socket, its end ends the worker: who began it is
@@ -118,6 +120,9 @@ pub struct Worker {
     /// Take groups from DIR until there are none, and as long as a run hands some out
     #[arg(long, value_name = "DIR")]
     pub spool: Option<PathBuf>,
+    /// With --spool: wait up to SPAN, as in 5m, for a run to begin [default: not at all]
+    #[arg(long, value_name = "SPAN", requires = "spool")]
+    pub wait: Option<String>,
     /// Use N threads [default: what the group says, else all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<String>,

@@ -38,9 +38,9 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Starts a program, in a process group of its own: what it begins ends with it.
-    pub fn start(program: &str, args: &[OsString]) -> Result<Self, Error> {
-        let shown = program.to_owned();
+    /// Starts a program, which people know by a name, in a process group of its own: what it begins ends with it.
+    pub fn start(name: &str, program: &str, args: &[OsString]) -> Result<Self, Error> {
+        let shown = name.to_owned();
         let mut child = Command::new(program)
             .args(args)
             .stdin(Stdio::piped())
@@ -57,9 +57,11 @@ impl Bridge {
         Ok(Self { program: shown, child, orders: Some(orders), lines, is_gone: false })
     }
 
-    fn say(&self, line: &Json) -> Result<(), Error> {
-        let said = self.orders.as_ref().is_some_and(|orders| orders.send(line.to_string()).is_ok());
-        if said { Ok(()) } else { Err(Error::Gone { program: self.program.clone() }) }
+    /// Sends a line. That nobody reads it any more shows at the child's stdout, after what it still said.
+    fn say(&self, line: &Json) {
+        if let Some(orders) = &self.orders {
+            orders.send(line.to_string()).ok();
+        }
     }
 
     fn signal(&self, signal: Signal) {
@@ -87,11 +89,13 @@ impl Transport for Bridge {
         self.say(&json!({
             "op": "run", "group": order.group.json(), "key": order.key, "needs": order.needs,
             "near": order.near, "avoid": order.avoid,
-        }))
+        }));
+        Ok(())
     }
 
     fn cancel(&mut self, key: &str) -> Result<(), Error> {
-        self.say(&json!({ "op": "cancel", "key": key }))
+        self.say(&json!({ "op": "cancel", "key": key }));
+        Ok(())
     }
 
     fn receive(&mut self, patience: Duration) -> Result<Option<Message>, Error> {
@@ -110,7 +114,7 @@ impl Transport for Bridge {
         if self.orders.is_none() {
             return;
         }
-        self.say(&json!({ "op": "end" })).ok();
+        self.say(&json!({ "op": "end" }));
         self.orders = None;
         if !self.drain(PATIENCE) {
             self.signal(Signal::TERM);
@@ -197,7 +201,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn shell(script: &str) -> Bridge {
-        Bridge::start("/bin/sh", &["-c".into(), script.into()]).unwrap()
+        Bridge::start("sh", "/bin/sh", &["-c".into(), script.into()]).unwrap()
     }
 
     fn order() -> Order {
@@ -244,7 +248,7 @@ mod tests {
         assert!(matches!(bridge.receive(LONG), Err(Error::Babble { .. })));
         assert!(matches!(bridge.receive(LONG), Err(Error::Gone { .. })));
         bridge.end();
-        assert!(Bridge::start("/none", &[]).is_err());
+        assert!(Bridge::start("none", "/none", &[]).is_err());
     }
 
     #[test]

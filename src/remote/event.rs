@@ -40,6 +40,9 @@ pub enum Event {
         /// What it took.
         #[serde(default)]
         ms: u64,
+        /// Was it lost, by a fault of vox or for want of memory? Then nobody tries it in his own process.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lost: bool,
         /// Why it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
@@ -172,6 +175,7 @@ mod tests {
                 goals: serde_json::json!([{"print": "x", "error": "no"}]),
                 counts: Counts { computed: 3, failed: 1, ..Counts::default() },
                 ms: 12,
+                lost: true,
                 error: Some("no".to_owned()),
             },
             Event::Alive { done: 1, of: 2 },

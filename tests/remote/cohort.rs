@@ -57,12 +57,15 @@ pub(crate) struct Left {
 
 /// Returns the words of a run over the six, with a store, a table and a folder of its own.
 pub(crate) fn words(name: &str) -> String {
-    format!("run p.imgql --cases cases --set warm=0.5 -o out-{name} --table {name}.csv --keep all --store store-{name}")
+    format!(
+        "run p.imgql --cases cases --set warm=0.5 -o out-{name} --table {name}.csv --keep all --store store-{name}"
+    )
 }
 
 /// Returns what a run left.
 pub(crate) fn left(desk: &Desk, name: &str, said: &Said) -> Left {
-    let mut objects: Vec<PathBuf> = desk.digests(&format!("store-{name}/objects")).into_keys().collect();
+    let mut objects: Vec<PathBuf> =
+        desk.digests(&format!("store-{name}/objects")).into_keys().collect();
     objects.retain(|path| !path.starts_with("log"));
     Left {
         out: said.out.clone(),
@@ -133,9 +136,12 @@ pub(crate) fn groups(desk: &Desk, words: &str, size: usize, count: usize) -> Vec
     let mut driver = desk.start(&spool);
     let todo = desk.path("made/todo");
     let names = wait(|| {
-        let names: Vec<PathBuf> = fs::read_dir(&todo).ok()?.map(|entry| entry.unwrap().path()).collect();
         let names: Vec<PathBuf> =
-            names.into_iter().filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+            fs::read_dir(&todo).ok()?.map(|entry| entry.unwrap().path()).collect();
+        let names: Vec<PathBuf> = names
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|end| end == "json"))
+            .collect();
         (names.len() == count).then_some(names)
     });
     driver.kill().unwrap();

@@ -35,13 +35,26 @@ fn a_group_is_run_and_told() {
     assert_eq!(told[1]["goals"][3]["save"], "body.nii.gz");
     assert!(told[1]["counts"]["computed"].as_u64().unwrap() > 0);
     assert_eq!(told.last().unwrap()["code"], 0);
-    assert!(!desk.path("body.nii.gz").exists() && !desk.path("case-0").exists(), "a worker saves nothing");
+    assert!(
+        !desk.path("body.nii.gz").exists() && !desk.path("case-0").exists(),
+        "a worker saves nothing"
+    );
     // Again, from stdin, by a host that has neither the import nor the program.
     fs::remove_file(desk.path("lib.imgql")).unwrap();
     fs::remove_file(desk.path("p.imgql")).unwrap();
     let mut command = desk.command("worker --group - --store store-a");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(serde_json::to_string_pretty(&group).unwrap().as_bytes()).unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(serde_json::to_string_pretty(&group).unwrap().as_bytes())
+        .unwrap();
     let told = lines(&end(child).ok().out);
     assert!(told[1..5].iter().all(|line| line["status"] == "hit"), "{told:?}");
     desk.vox("verify --store store-a").ok();
@@ -56,7 +69,8 @@ fn codes_say_what_is_wrong_and_where() {
         change(&mut group);
         run(&desk, &group)
     };
-    let error = |said: &Said| lines(&said.out).last().unwrap()["error"].as_str().unwrap().to_owned();
+    let error =
+        |said: &Said| lines(&said.out).last().unwrap()["error"].as_str().unwrap().to_owned();
     let said = with(&|group| group["vox"] = "0.0.1".into()).code_is(8);
     assert!(error(&said).contains("the group is of vox 0.0.1"), "{}", said.out);
     let said = with(&|group| group["kernels"] = "00".into()).code_is(8);
@@ -81,7 +95,11 @@ fn codes_say_what_is_wrong_and_where() {
     let said = with(&|_| {}).code_is(1);
     let told = lines(&said.out);
     let failed: Vec<&Json> = told.iter().filter(|line| line["status"] == "failed").collect();
-    assert!(failed.len() == 1 || told.iter().any(|line| line["status"] == "refused"), "{}", said.out);
+    assert!(
+        failed.len() == 1 || told.iter().any(|line| line["status"] == "refused"),
+        "{}",
+        said.out
+    );
     assert!(error_of(&told, "case-2").is_some_and(|error| !error.is_empty()));
 }
 

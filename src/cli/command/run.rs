@@ -14,7 +14,8 @@ use crate::app::cases::Case;
 use crate::app::cohort::{self, Done};
 use crate::app::config::{Config, Flags, Keep};
 use crate::app::context::{Access, Context};
-use crate::app::engine::{self, Engine};
+use crate::app::distribute;
+use crate::app::engine::Engine;
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::outputs;
@@ -420,7 +421,7 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
                     out::say(words);
                 }
             };
-            engine::run(context, spec, &cohort, engine, &listen, &mut say, &mut each)
+            distribute::run(context, spec, &cohort, engine, &listen, &mut say, &mut each)
         }
     };
     progress.finish();

@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::app::environment::Environment;
 use crate::app::error::Error;
+use crate::app::quantity;
 use crate::cli::far_args::Worker;
 use crate::cli::lifeline;
 use crate::cli::out;
@@ -40,6 +41,12 @@ pub(super) fn run(
         let stop = Arc::clone(&stop);
         move || stop.store(true, Ordering::SeqCst)
     });
+    let patience = match &args.wait {
+        None => Duration::ZERO,
+        Some(text) => quantity::span(text)
+            .ok_or_else(|| Error::Usage(format!("--wait {text}: write for example 30s or 5m")))?,
+    };
+    let (begin, mut was_driven) = (Instant::now(), false);
     let mut worst = 0;
     let mut count = 0usize;
     while !stop.load(Ordering::SeqCst) {
@@ -47,9 +54,11 @@ pub(super) fn run(
             if spool.put_back()? > 0 {
                 continue;
             }
-            if !spool.is_driven()? {
+            let is_driven = spool.is_driven()?;
+            if !is_driven && (was_driven || begin.elapsed() >= patience) {
                 break;
             }
+            was_driven |= is_driven;
             thread::sleep(TICK);
             continue;
         };

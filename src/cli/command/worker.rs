@@ -96,6 +96,7 @@ fn work(
     let far = match Far::join(group, flags, environment, tell) {
         Ok(far) => far,
         Err(Trouble { code, message }) => {
+            let message = format!("{message} (host {})", place::host());
             let error = Error::Far { whose: Whose::Store, message: message.clone() };
             voice.error(&error);
             return end(code, 0, Some(message));
@@ -178,7 +179,6 @@ impl Watch {
 
     /// Says that it goes on, and ends the process when it should have ended: an operator may take long, and
     /// what is not sealed by then is computed again.
-    #[expect(clippy::exit, reason = "a thread that computes cannot be ended otherwise")]
     fn over(&self, stop: &AtomicBool, of: usize, limit: Option<Duration>) {
         let begin = Instant::now();
         let mut alive = begin;
@@ -222,7 +222,8 @@ fn told(case: &str, answer: Result<&Answer, &Error>, took: Duration) -> Event {
         Err(error) => {
             let (goals, counts) = (serde_json::Value::Null, Counts::default());
             let error = Some(chain(error));
-            return Event::Case { case, status: Status::Failed, goals, counts, ms, error };
+            let status = Status::Failed;
+            return Event::Case { case, status, goals, counts, ms, lost: false, error };
         }
     };
     let failures: Vec<&Failure> = answer
@@ -250,7 +251,8 @@ fn told(case: &str, answer: Result<&Answer, &Error>, took: Duration) -> Event {
         }
     }
     let error = failures.first().map(ToString::to_string);
-    Event::Case { case, status, goals, counts, ms, error }
+    let lost = failures.iter().any(|failure| matches!(failure, Failure::Lost { .. }));
+    Event::Case { case, status, goals, counts, ms, lost, error }
 }
 
 /// Lets this process take not much more than the values that it may hold.
