@@ -102,17 +102,6 @@ fn work(
             return end(code, 0, Some(message));
         }
     };
-    let name = group.name().hex();
-    say(&Event::Start {
-        group: name,
-        attempt: group.attempt,
-        host: place::host(),
-        pid: std::process::id(),
-        vox: worker::VERSION.to_owned(),
-        kernels: worker::kernels().hex(),
-        store: group.store.id.clone(),
-        cases: group.cases.len(),
-    });
     let watch = Arc::new(Watch::default());
     if let Err(error) = signal::listen(&far.context.stop) {
         voice.error(&error);
@@ -123,6 +112,17 @@ fn work(
             watch.is_orphan.store(true, Ordering::SeqCst);
             stop.store(true, Ordering::SeqCst);
         }
+    });
+    // Whoever reads this may ask it to end.
+    say(&Event::Start {
+        group: group.name().hex(),
+        attempt: group.attempt,
+        host: place::host(),
+        pid: std::process::id(),
+        vox: worker::VERSION.to_owned(),
+        kernels: worker::kernels().hex(),
+        store: group.store.id.clone(),
+        cases: group.cases.len(),
     });
     let seconds = args.seconds.or(group.limits.seconds);
     {
