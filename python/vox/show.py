@@ -62,7 +62,8 @@ def _resize(picture: npt.NDArray[np.uint8], across: float, down: float) -> npt.N
     scale = HEIGHT / max(tall, wide)
     rows = np.linspace(0, picture.shape[0], max(1, round(tall * scale)), endpoint=False).astype(int)
     columns = np.linspace(0, picture.shape[1], max(1, round(wide * scale)), endpoint=False).astype(int)
-    return picture[rows][:, columns]
+    resized: npt.NDArray[np.uint8] = picture[rows][:, columns]
+    return resized
 
 
 def png(pixels: npt.NDArray[np.uint8]) -> bytes:

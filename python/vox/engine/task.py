@@ -1,0 +1,204 @@
+"""What runs on a Dask worker: one group of cases, as a child process with a lifeline.
+
+This file is sent to the workers by value: they need the program ``vox``, not this package, and never an older
+version of this file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import IO, Any, Optional
+
+TOPIC = "vox"
+"""The topic of all events: the scheduler keeps each topic for ever, so there is one, and drivers pick their keys."""
+TOLD_EACH = 0.1
+"""Seconds: events of that long travel together."""
+LOOKED_EACH = 0.2
+"""Seconds between two looks at whether the task is still wanted."""
+GRACE = 0.5
+"""Seconds for a child to stop by itself; with the looks it is gone within one second."""
+LAST_WORDS = 4000
+"""Characters of stderr that are told when a child was lost."""
+
+
+def find() -> Optional[str]:
+    """Return the path of the program on this host: by $VOX_BINARY, beside this Python, or on the path."""
+    named = os.environ.get("VOX_BINARY")
+    if named:
+        return named if os.access(named, os.X_OK) else None
+    beside = os.path.join(os.path.dirname(sys.executable), "vox")
+    return beside if os.access(beside, os.X_OK) else shutil.which("vox")
+
+
+def work(group: str, key: str) -> dict[str, Any]:
+    """Run a group and return its exit code and all its events; they are told while they happen, too."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    host = socket.gethostname()
+    binary = find()
+    if binary is None:
+        return {"refused": f"there is no program `vox` on {host}: install it there", "host": host}
+    environment = {name: value for name, value in os.environ.items() if name != "VOX_PARENT"}
+    try:
+        child = subprocess.Popen(
+            [binary, "worker", "--group", "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            # Ctrl-C in a terminal is for the driver: what it means comes through the lifeline.
+            start_new_session=True,
+        )
+    except OSError as error:
+        return {"refused": f"`{binary}` on {host} does not start: {error}", "host": host}
+    events: list[dict[str, Any]] = []
+    words: list[str] = []
+    lines: queue.Queue[Optional[bytes]] = queue.Queue()
+    threads = [
+        threading.Thread(target=_feed, args=(child, group), daemon=True),
+        threading.Thread(target=_read, args=(child.stdout, lines), daemon=True),
+        threading.Thread(target=_hear, args=(child.stderr, words), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    told = 0
+    # Told with all events: another execution of this key begins to count anew.
+    execution = f"{host}-{os.getpid()}-{child.pid}-{time.time_ns()}"
+
+    def tell() -> None:
+        nonlocal told
+        if told < len(events):
+            fresh = {"key": key, "execution": execution, "first": told, "events": events[told:]}
+            told = len(events)
+            with contextlib.suppress(Exception):  # What is not told now comes with the result.
+                worker.log_event(TOPIC, fresh)
+
+    wanted = True
+    try:
+        next_tell = next_look = 0.0
+        while True:
+            try:
+                line = lines.get(timeout=TOLD_EACH)
+                if line is None:
+                    break
+                event = _event(line)
+                if event is not None:
+                    events.append(event)
+            except queue.Empty:
+                pass
+            now = time.monotonic()
+            if now >= next_tell:
+                tell()
+                next_tell = now + TOLD_EACH
+            if now >= next_look:
+                next_look = now + LOOKED_EACH
+                if not _wanted(worker, key):
+                    wanted = False
+                    break
+        if wanted:
+            child.wait()
+        tell()
+    finally:
+        _end(child)
+        for thread in threads:
+            thread.join(1)
+    code = child.returncode
+    result = {"execution": execution, "events": events, "host": host, "worker": worker.address}
+    result["code"] = 128 - code if code < 0 else code
+    if not wanted:
+        result["cancelled"] = True
+    if result["code"] != 0:
+        result["words"] = "".join(words)[-LAST_WORDS:]
+    return result
+
+
+def probe(store: Optional[str]) -> dict[str, Any]:
+    """Tell what a worker has: host, version, kernels, and the id of the store at a path."""
+    host = socket.gethostname()
+    binary = find()
+    if binary is None:
+        return {"host": host, "problem": "has no program `vox`: install it there, or let $VOX_BINARY name it"}
+    try:
+        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=8, stdin=subprocess.DEVNULL)
+        words = said.stdout.split()
+        kernels = subprocess.run(
+            [binary, "worker", "--kernels"], capture_output=True, text=True, timeout=8, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return {"host": host, "problem": f"cannot run `{binary}`: {error}"}
+    if said.returncode or len(words) < 2:
+        return {"host": host, "problem": f"cannot run `{binary} --version`: {said.stderr.strip()}"}
+    found: dict[str, Any] = {"host": host, "vox": words[1], "pid": os.getpid()}
+    if kernels.returncode == 0 and kernels.stdout.strip():
+        found["kernels"] = kernels.stdout.strip()
+    if store is not None:
+        with contextlib.suppress(OSError), open(os.path.join(store, "vox-store.toml"), encoding="utf-8") as file:
+            for line in file:
+                name, _, value = line.partition("=")
+                if name.strip() == "id":
+                    found["store"] = value.strip().strip('"')
+    return found
+
+
+def _wanted(worker: Any, key: str) -> bool:
+    """Say whether anybody still waits for a task, and the worker itself goes on."""
+    if getattr(worker.status, "name", "running") in ("closing", "closed", "failed", "closing_gracefully"):
+        return False
+    task = worker.state.tasks.get(key)
+    return task is not None and task.state not in ("cancelled", "released", "forgotten")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a child that still runs: asked first, so that it seals what it has."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        with contextlib.suppress(OSError):
+            assert child.stdin is not None
+            child.stdin.close()
+        try:
+            child.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+    elif child.stdin is not None:
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+
+
+def _feed(child: subprocess.Popen[bytes], group: str) -> None:
+    """Write the group as one line, and leave stdin open: its end would stop the child."""
+    with contextlib.suppress(OSError, ValueError):
+        assert child.stdin is not None
+        child.stdin.write(group.encode() + b"\n")
+        child.stdin.flush()
+
+
+def _read(stdout: IO[bytes], lines: queue.Queue[Optional[bytes]]) -> None:
+    for line in stdout:
+        lines.put(line)
+    lines.put(None)
+
+
+def _hear(stderr: IO[bytes], words: list[str]) -> None:
+    for line in stderr:
+        words.append(line.decode("utf-8", "replace"))
+        del words[:-100]
+
+
+def _event(line: bytes) -> Optional[dict[str, Any]]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
