@@ -9,9 +9,7 @@ from vox.errors import Mistake
 from vox.program import Inputs, Program, Settings, ask
 
 
-def check(
-    program: Program, inputs: Optional[Inputs] = None, settings: Optional[Settings] = None
-) -> list[Mistake]:
+def check(program: Program, inputs: Optional[Inputs] = None, settings: Optional[Settings] = None) -> list[Mistake]:
     """Return all mistakes of a program and of its inputs, with their places; warnings and notes too.
 
     Names, arities, kinds, files, grids and goals are checked; nothing is run, and no store is opened.

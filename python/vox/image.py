@@ -298,7 +298,7 @@ class Overlay:
 
 
 def _kind(dtype: np.dtype[Any]) -> str:
-    if dtype == bool:
+    if dtype.kind == "b":
         return "mask"
     for kind, name in KINDS.items():
         if dtype.newbyteorder("<") == name or dtype == name:

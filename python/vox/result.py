@@ -104,9 +104,7 @@ class Result(Mapping[str, Any]):
     @property
     def printed(self) -> dict[str, Any]:
         """What is printed, by its name; None where there is no value."""
-        return {
-            goal.label: None if goal.error is not None else goal.value for goal in self.goals if not goal.is_saved
-        }
+        return {goal.label: None if goal.error is not None else goal.value for goal in self.goals if not goal.is_saved}
 
     def __getitem__(self, label: str) -> Any:
         for goal in self.goals:

@@ -167,7 +167,7 @@ class Bridge:
         ready = []
         workers = self._workers()
         for group in groups:
-            if self._refuse_unfit(group):
+            if self._refuse_unfit(group, workers):
                 continue
             if self._somebody(group, workers):
                 ready.append(group)
@@ -222,7 +222,7 @@ class Bridge:
 
     def _tell(self, group: Optional[Group], told: Told) -> None:
         key = group.key if group is not None else None
-        self._out({**told, "key": key} if "slots" != told["event"] else told)
+        self._out({**told, "key": key} if told["event"] != "slots" else told)
 
     def _subscribe(self) -> None:
         self._client.subscribe_topic(task.TOPIC, self._heard)
@@ -315,6 +315,8 @@ class Bridge:
 
     def _workers(self) -> dict[str, Any]:
         """Return what the scheduler knows of its workers, by address."""
+        if self._client.status != "running":
+            return {}
         wanted = {}
         if "n_workers" in inspect.signature(self._client.scheduler_info).parameters:
             wanted["n_workers"] = -1
@@ -379,9 +381,8 @@ class Bridge:
             elif time.monotonic() - group.since > NO_RESOURCE_S:
                 self._refuse(group, _nobody(group, workers), None)
 
-    def _refuse_unfit(self, group: Group) -> bool:
+    def _refuse_unfit(self, group: Group, workers: Mapping[str, Any]) -> bool:
         """Refuse a group when a worker has another vox or another store than the driver."""
-        workers = self._workers()
         new = [address for address in workers if address not in self._proved]
         if new and self._unfit is None:
             self._unfit = self._ask_workers(group, new)
@@ -416,7 +417,10 @@ class Bridge:
             # Stores that are not shared are pulled from, and have ids of their own.
             if store.get("id") and not group.file.get("from") and found.get("store") != store["id"]:
                 there = f"the store {found['store']}" if found.get("store") else "no store"
-                return f"{host} has {there} at `{path}`, and the driver {store['id']}: mount one folder everywhere", host
+                return (
+                    f"{host} has {there} at `{path}`, and the driver {store['id']}: mount one folder everywhere",
+                    host,
+                )
             self._proved[address] = host
         for address in addresses:
             # Not heard of in time: `vox worker` compares versions itself before its first case.
@@ -442,4 +446,3 @@ def _nobody(group: Group, workers: Mapping[str, Any]) -> str:
     has = f"they offer {', '.join(offered)}" if offered else "they offer no resources"
     start = f"dask worker … --resources {','.join(missing)}"
     return f"none of {len(workers)} workers has {' and '.join(missing)} ({has}): start one with `{start}`"
-

@@ -19,8 +19,8 @@ import threading
 from collections.abc import Iterator
 from typing import IO, Any, Optional
 
-CLOSING_S = 1.5
-"""How long a cluster may take to close; then the process ends, and what hangs on it with it."""
+CLOSING_S = 0.8
+"""How long a cluster may take to close; then the process ends, and what hangs on it with it. The driver waits 1 s."""
 
 
 def main(arguments: Optional[list[str]] = None) -> int:

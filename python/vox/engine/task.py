@@ -15,8 +15,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable
 from typing import IO, Any, Optional
 
 TOPIC = "vox"
@@ -51,27 +53,10 @@ def work(group: str, key: str) -> dict[str, Any]:
         return {"refused": f"there is no program `vox` on {host}: install it there", "host": host}
     environment = {name: value for name, value in os.environ.items() if name != "VOX_PARENT"}
     try:
-        child = subprocess.Popen(
-            [binary, "worker", "--group", "-"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            # Ctrl-C in a terminal is for the driver: what it means comes through the lifeline.
-            start_new_session=True,
-        )
+        child = _start([binary, "worker", "--group", "-"], environment)
     except OSError as error:
         return {"refused": f"`{binary}` on {host} does not start: {error}", "host": host}
     events: list[dict[str, Any]] = []
-    words: list[str] = []
-    lines: queue.Queue[Optional[bytes]] = queue.Queue()
-    threads = [
-        threading.Thread(target=_feed, args=(child, group), daemon=True),
-        threading.Thread(target=_read, args=(child.stdout, lines), daemon=True),
-        threading.Thread(target=_hear, args=(child.stderr, words), daemon=True),
-    ]
-    for thread in threads:
-        thread.start()
     told = 0
     # Told with all events: another execution of this key begins to count anew.
     execution = f"{host}-{os.getpid()}-{child.pid}-{time.time_ns()}"
@@ -84,7 +69,94 @@ def work(group: str, key: str) -> dict[str, Any]:
             with contextlib.suppress(Exception):  # What is not told now comes with the result.
                 worker.log_event(TOPIC, fresh)
 
-    wanted = True
+    def take(line: bytes) -> None:
+        event = _event(line)
+        if event is not None:
+            events.append(event)
+
+    wanted, words = _attend(child, group.encode() + b"\n", take, tell, lambda: _wanted(worker, key))
+    code = child.returncode
+    result = {"execution": execution, "events": events, "host": host, "worker": worker.address}
+    result["code"] = 128 - code if code < 0 else code
+    if not wanted:
+        result["cancelled"] = True
+    if result["code"] != 0:
+        result["words"] = words
+    return result
+
+
+def single(arguments: list[str], text: Optional[str], key: str) -> dict[str, Any]:
+    """Run one case by ``vox run`` and return what it told, as a small dict."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    binary = find()
+    if binary is None:
+        raise RuntimeError(f"there is no program `vox` on {socket.gethostname()}: install it there")
+    folder = None
+    if text is not None:
+        # Not through stdin, which stays open as the lifeline does.
+        folder = tempfile.mkdtemp(prefix="vox-")
+        arguments = [*arguments[:-1], os.path.join(folder, "program.imgql")]
+        with open(arguments[-1], "w", encoding="utf-8") as file:
+            file.write(text)
+    try:
+        child = _start([binary, *arguments], {**os.environ, "VOX_PARENT": str(os.getpid())})
+        lines: list[bytes] = []
+        wanted, words = _attend(child, b"", lines.append, lambda: None, lambda: _wanted(worker, key))
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+    answer: dict[str, Any] = {}
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            answer = json.loads(line)
+    if not wanted or "goals" not in answer:
+        raise RuntimeError(f"vox ended with {child.returncode}: {words.strip()}")
+    goals = answer["goals"]
+
+    def label(goal: dict[str, Any]) -> str:
+        return str(goal["print"] if "print" in goal else goal["save"])
+
+    return {
+        "values": {label(goal): goal["value"] for goal in goals if "value" in goal},
+        "nodes": {label(goal): goal["node"] for goal in goals if "node" in goal},
+        "errors": {label(goal): goal["error"] for goal in goals if "error" in goal},
+        "counts": answer["counts"],
+        "host": socket.gethostname(),
+    }
+
+
+def _start(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        # Ctrl-C in a terminal is for the driver: what it means comes through the lifeline.
+        start_new_session=True,
+    )
+
+
+def _attend(
+    child: subprocess.Popen[bytes],
+    feed: bytes,
+    take: Callable[[bytes], None],
+    tell: Callable[[], None],
+    wanted: Callable[[], bool],
+) -> tuple[bool, str]:
+    """Stay with a child until it ends or is not wanted any more; returns which, and its last words."""
+    lines: queue.Queue[Optional[bytes]] = queue.Queue()
+    words: list[str] = []
+    threads = [
+        threading.Thread(target=_feed, args=(child, feed), daemon=True),
+        threading.Thread(target=_read, args=(child.stdout, lines), daemon=True),
+        threading.Thread(target=_hear, args=(child.stderr, words), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    is_wanted = True
     try:
         next_tell = next_look = 0.0
         while True:
@@ -92,9 +164,7 @@ def work(group: str, key: str) -> dict[str, Any]:
                 line = lines.get(timeout=TOLD_EACH)
                 if line is None:
                     break
-                event = _event(line)
-                if event is not None:
-                    events.append(event)
+                take(line)
             except queue.Empty:
                 pass
             now = time.monotonic()
@@ -103,24 +173,17 @@ def work(group: str, key: str) -> dict[str, Any]:
                 next_tell = now + TOLD_EACH
             if now >= next_look:
                 next_look = now + LOOKED_EACH
-                if not _wanted(worker, key):
-                    wanted = False
+                if not wanted():
+                    is_wanted = False
                     break
-        if wanted:
+        if is_wanted:
             child.wait()
         tell()
     finally:
         _end(child)
         for thread in threads:
             thread.join(1)
-    code = child.returncode
-    result = {"execution": execution, "events": events, "host": host, "worker": worker.address}
-    result["code"] = 128 - code if code < 0 else code
-    if not wanted:
-        result["cancelled"] = True
-    if result["code"] != 0:
-        result["words"] = "".join(words)[-LAST_WORDS:]
-    return result
+    return is_wanted, "".join(words)[-LAST_WORDS:]
 
 
 def probe(store: Optional[str]) -> dict[str, Any]:
@@ -130,7 +193,9 @@ def probe(store: Optional[str]) -> dict[str, Any]:
     if binary is None:
         return {"host": host, "problem": "has no program `vox`: install it there, or let $VOX_BINARY name it"}
     try:
-        said = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=8, stdin=subprocess.DEVNULL)
+        said = subprocess.run(
+            [binary, "--version"], capture_output=True, text=True, timeout=8, stdin=subprocess.DEVNULL
+        )
         words = said.stdout.split()
         kernels = subprocess.run(
             [binary, "worker", "--kernels"], capture_output=True, text=True, timeout=8, stdin=subprocess.DEVNULL
@@ -176,11 +241,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             child.stdin.close()
 
 
-def _feed(child: subprocess.Popen[bytes], group: str) -> None:
-    """Write the group as one line, and leave stdin open: its end would stop the child."""
+def _feed(child: subprocess.Popen[bytes], data: bytes) -> None:
+    """Write what the child reads, and leave stdin open: its end would stop the child."""
     with contextlib.suppress(OSError, ValueError):
         assert child.stdin is not None
-        child.stdin.write(group.encode() + b"\n")
+        child.stdin.write(data)
         child.stdin.flush()
 
 
