@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -118,15 +119,12 @@ class Cluster:
     def close(self):
         for process in [*self.workers, self.scheduler]:
             for pid in [process.pid, *children(process.pid)]:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             process.wait()
 
     def _start(self, module, *arguments, **environment):
-        log = open(self.folder / f"{module}-{len(self.workers)}.log", "wb")
-        with log:
+        with open(self.folder / f"{module}-{len(self.workers)}.log", "wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
                 env={**self.environment, **environment},

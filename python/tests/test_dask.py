@@ -194,7 +194,7 @@ def test_ctrl_c_leaves_no_process_of_workers_of_its_own(driver, tmp_path):
 
 
 def test_a_held_error_does_not_answer_a_group_that_is_asked_again(cluster, driver):
-    from distributed import Client, Future
+    from distributed import Client
 
     there = cluster(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
     first = there.worker()
@@ -202,7 +202,7 @@ def test_a_held_error_does_not_answer_a_group_that_is_asked_again(cluster, drive
     key = one.run("sleep=3")
     one.wait(key, "start")
     with Client(there.address, set_as_default=False) as client:
-        held = Future(key, client)
+        held = client.submit(len, [], key=key)  # Its key is known: it joins those who wait for the group.
         first.kill()
         lost = one.end(key)
         assert (lost["event"], "died" in lost["reason"]) == ("lost", True)

@@ -218,7 +218,8 @@ def test_ctrl_c_ends_the_program(heads, store, tmp_path):
         "    print(event['event'], flush=True)\n"
         "text = 'load f = \"f.nii.gz\"\\nn = 400\\n' + ''.join(\n"
         "    f'print \"v{i}\" volume(distgeq({i}.5, intensity(f) >. {i}) <. 3)\\n' for i in range(200))\n"
-        f"vox.run(text, {{'f': {str(heads / 'cases/case-1/case-1_flair.nii.gz')!r}}}, store={str(store)!r}, on_event=tell)\n"
+        f"image = {str(heads / 'cases/case-1/case-1_flair.nii.gz')!r}\n"
+        f"vox.run(text, {{'f': image}}, store={str(store)!r}, on_event=tell)\n"
     )
     process = subprocess.Popen(
         [sys.executable, script],
@@ -243,7 +244,8 @@ def test_the_program_ends_with_a_python_that_is_killed(heads, store, tmp_path):
         [
             sys.executable,
             "-c",
-            "import vox, sys; vox.run(sys.stdin.read(), {'f': sys.argv[1]}, store=sys.argv[2], on_event=lambda e: print(e, flush=True))",
+            "import vox, sys\ndef tell(event): print(event, flush=True)\n"
+            "vox.run(sys.stdin.read(), {'f': sys.argv[1]}, store=sys.argv[2], on_event=tell)",
             str(heads / "cases/case-1/case-1_flair.nii.gz"),
             str(store),
         ],

@@ -14,7 +14,7 @@ pytest.importorskip("duckdb")
 
 import vox  # noqa: E402
 from vox import tables  # noqa: E402
-from vox.result import Result  # noqa: E402
+from vox.result import Result, Where  # noqa: E402
 
 
 def rows(*pairs):
@@ -54,7 +54,7 @@ def test_cases_are_gathered_into_batches(tmp_path, monkeypatch):
     told = [{"case": f"c{at:02}", "goals": [{"print": "dice", "value": at / 10, "node": "0" * 64}]} for at in range(25)]
     with tables.delta(tmp_path / "t") as table:
         for result in told:
-            table.add(Result(result, lambda: None))
+            table.add(Result(result, Where(None)))
     assert versions(table) == 3
     assert table.query("select count(*) as n from results").to_pylist() == [{"n": 25}]
 

@@ -31,7 +31,7 @@ from vox import call as calling
 from vox.engine import relay, task
 from vox.engine.bridge import Bridge
 from vox.program import AnyStore, Cases, Inputs, Program, Settings, ask, is_path, store_options
-from vox.result import Cohort, Result
+from vox.result import Cohort, Result, Where
 from vox.running import answer
 from vox.store import Store
 
@@ -65,20 +65,15 @@ def run(
     words += ["--group", str(group)] if group is not None else []
     for name, amount in (needs or {}).items():
         words += ["--needs", f"{name}={amount:g}"]
-    opened: list[Store] = []
-
-    def open_store() -> Store:
-        if not opened:
-            opened.append(place if isinstance(place, Store) else Store(place))
-        return opened[0]
+    where = Where(place, output)
 
     def take(event: calling.Event) -> None:
         if on_case is not None and event["event"] == "case" and "answer" in event:
-            on_case(Result(event["answer"], open_store))
+            on_case(Result(event["answer"], where))
 
     with _engine(client) as engine, ask(program, inputs, settings, cases) as asked:
         called = calling.call([*words, "--engine", engine, *options, *asked.arguments()], asked.text, take)
-    cohort = answer(called, place, None, is_cohort=True)
+    cohort = answer(called, place, output, None, is_cohort=True)
     assert isinstance(cohort, Cohort)
     return cohort
 

@@ -55,7 +55,8 @@ class Log:
         if len({bytes(run.receipt.get("out", b"")) for run in own}) == 1:
             return own[0]
         raise StoreError(
-            f"the records of the node {node.hex()} differ: a run of its program settles it, `vox verify` names the writers"
+            f"the records of the node {node.hex()} differ: "
+            "a run of its program settles it, `vox verify` names the writers"
         )
 
     def runs(self, node: bytes) -> list[Run]:

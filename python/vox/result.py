@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Optional
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from vox import show
 from vox.errors import GoalError
+from vox.program import AnyStore
 from vox.store import Store
 
 if TYPE_CHECKING:
@@ -38,21 +40,42 @@ class Counts:
         return Counts(**{name: told.get(name, 0) for name in Counts.__dataclass_fields__})
 
 
+class Where:
+    """Where the values of a run are: its store, opened when one is asked for, and the folder of its files."""
+
+    def __init__(self, store: AnyStore, output: Union[str, os.PathLike[str], None] = None, hold: object = None):
+        self._place = store
+        self._output = Path(output).absolute() if output is not None else Path.cwd()
+        self._hold = hold
+        self._store: Optional[Store] = None
+
+    def store(self) -> Store:
+        """Return the store."""
+        if self._store is None:
+            self._store = self._place if isinstance(self._place, Store) else Store(self._place)
+            self._store._hold = self._hold
+        return self._store
+
+    def file(self, case: Optional[str], path: str) -> str:
+        """Return where a file of a case is."""
+        return str(self._output / (case or "") / path)
+
+
 class Goal:
     """Something that a program prints or saves."""
 
-    def __init__(self, told: Mapping[str, Any], store: Callable[[], Store], hold: object = None):
+    def __init__(self, told: Mapping[str, Any], where: Where, case: Optional[str] = None):
         self._told = told
-        self._store = store
-        self._hold = hold
+        self._where = where
         self.is_saved: bool = "save" in told
         """Is it saved (else printed)?"""
         self.label: str = told["save"] if self.is_saved else told["print"]
         """The name it is printed under, or the file that the program names."""
         self.node: Optional[str] = told.get("node")
         """What it computes; None for a constant."""
-        self.path: Optional[str] = told.get("path") if told.get("written") else None
-        """The file that this run wrote."""
+        self.path: Optional[str] = where.file(case, told["path"]) if "path" in told else None
+        """The file, where the run had an `output`; this run wrote it if `is_written`."""
+        self.is_written: bool = bool(told.get("written"))
         self.error: Optional[str] = told.get("error")
         """Why it has no value."""
 
@@ -67,11 +90,11 @@ class Goal:
         if self.is_saved:
             if self.node is None:
                 return None
-            return self._store().value(self.node)
+            return self._where.store().value(self.node)
         told = self._told["value"]
         # JSON has no NaN and no infinity, and of an image it tells the grid only.
         if self.node is not None and not isinstance(told, (bool, float, int, str)):
-            return self._store().value(self.node)
+            return self._where.store().value(self.node)
         return _number(told)
 
     def __repr__(self) -> str:
@@ -82,15 +105,10 @@ class Goal:
 class Result(Mapping[str, Any]):
     """What one case gave: ``result["dice"]`` is what is printed or saved under that name."""
 
-    def __init__(
-        self,
-        told: Mapping[str, Any],
-        store: Callable[[], Store],
-        hold: Optional[TemporaryDirectory[str]] = None,
-    ):
+    def __init__(self, told: Mapping[str, Any], where: Where):
         self.case: Optional[str] = told.get("case")
         """The case's name in a cohort."""
-        self.goals: list[Goal] = [Goal(goal, store, hold) for goal in told.get("goals", ())]
+        self.goals: list[Goal] = [Goal(goal, where, self.case) for goal in told.get("goals", ())]
         """All goals, in the order of the program."""
         self.counts = Counts.of(told.get("counts", {}))
         self.problem: Optional[str] = _problem(told)
@@ -135,8 +153,8 @@ class Result(Mapping[str, Any]):
 class Cohort(Mapping[str, Result]):
     """What a cohort gave: ``cohort["case-1"]["dice"]``."""
 
-    def __init__(self, told: Mapping[str, Any], store: Callable[[], Store], hold: Optional[TemporaryDirectory[str]]):
-        results = [Result(case, store, hold) for case in told.get("cases", ())]
+    def __init__(self, told: Mapping[str, Any], where: Where):
+        results = [Result(case, where) for case in told.get("cases", ())]
         self._results = {str(result.case): result for result in results}
         self.counts = Counts.of(told.get("counts", {}))
 
@@ -219,7 +237,7 @@ def _shown(goal: Optional[Goal]) -> Any:
     if goal.error is not None:
         return f"⚠ {goal.error}"
     if goal.is_saved:
-        return goal.path or "saved in the store"
+        return goal.path if goal.is_written else "in the store"
     return goal._told["value"]
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal, Optional, Union, overload
 from vox import call as calling
 from vox.call import Event
 from vox.program import AnyStore, Cases, Inputs, Program, Settings, ask, store_options
-from vox.result import Cohort, Result
-from vox.store import Store
+from vox.result import Cohort, Result, Where
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,24 +89,23 @@ def run(
         words += ["--threads", str(threads)]
     with ask(program, inputs, settings, cases) as asked:
         called = calling.call([*words, *options, *asked.arguments()], asked.text, on_event)
-    return answer(called, place, hold, is_cohort=cases is not None)
+    return answer(called, place, output, hold, is_cohort=cases is not None)
 
 
 def answer(
-    called: calling.Called, place: AnyStore, hold: Optional[TemporaryDirectory[str]], *, is_cohort: bool
+    called: calling.Called,
+    place: AnyStore,
+    output: Union[str, os.PathLike[str], None],
+    hold: Optional[TemporaryDirectory[str]],
+    *,
+    is_cohort: bool,
 ) -> Union[Result, Cohort]:
     """Return what a run told last, or raise why it told nothing."""
     told = next((told["answer"] for told in reversed(called.told) if told.get("event") == "end"), None)
     if told is None or called.code not in (0, 1, 4):
         raise called.error()
-    opened: list[Store] = []
-
-    def open_store() -> Store:
-        if not opened:
-            opened.append(place if isinstance(place, Store) else Store(place))
-        return opened[0]
-
-    return Cohort(told, open_store, hold) if is_cohort else Result(told, open_store, hold)
+    where = Where(place, output, hold)
+    return Cohort(told, where) if is_cohort else Result(told, where)
 
 
 def table(

@@ -63,6 +63,7 @@ class Store:
         if not (self.path / "objects").is_dir() and not (self.path / "vox-store.toml").is_file():
             raise StoreError(f"`{self.path}` is no store")
         self._log = Log(self.path)
+        self._hold: object = None  # What must live as long as a value that was not read yet.
 
     @property
     def id(self) -> Optional[str]:
@@ -172,7 +173,7 @@ class Store:
     def _decode(self, raw: bytes) -> Any:
         try:
             return self._value(cbor.decode(raw))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(f"a value in `{self.path}` cannot be read: {error}") from None
 
     def _value(self, item: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -302,7 +302,9 @@ def _ask(dataset: pa.dataset.Dataset, sql: str, parameters: Optional[Mapping[str
     with duckdb.connect() as connection:
         connection.register("results", dataset)
         answer = connection.execute(sql, parameters) if parameters else connection.execute(sql)
-        return answer.fetch_arrow_table() if hasattr(answer, "fetch_arrow_table") else answer.arrow().read_all()
+        # DuckDB 1 says it in one way, DuckDB 2 in another.
+        fetch: Callable[[], pa.Table] = getattr(answer, "to_arrow_table", None) or answer.fetch_arrow_table
+        return fetch()
 
 
 def _fitting(rows: pa.Table, schema: pa.Schema) -> pa.Table:
