@@ -212,10 +212,13 @@ fn one(
     case: &Case,
     listen: &(dyn Fn(&Case) -> Box<dyn Listener> + Sync),
 ) -> Result<Answer, Error> {
-    if let Some((name, places)) = case.missing.iter().next() {
-        let tried: Vec<String> =
-            places.iter().map(|path| format!("`{}`", path.display())).collect();
-        return Err(Error::Missing { name: name.clone(), tried: tried.join(", ") });
-    }
+    complete(case)?;
     run::run(context, spec, Some(case), &mut *listen(case))
+}
+
+/// Refuses a case that lacks an input.
+pub fn complete(case: &Case) -> Result<(), Error> {
+    let Some((name, places)) = case.missing.iter().next() else { return Ok(()) };
+    let tried: Vec<String> = places.iter().map(|path| format!("`{}`", path.display())).collect();
+    Err(Error::Missing { name: name.clone(), tried: tried.join(", ") })
 }

@@ -1,6 +1,6 @@
 //! A store elsewhere, asked while a run goes on for what is not here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,6 +29,8 @@ pub struct Remote {
     given_up: AtomicBool,
     /// Segments that were fetched, or tried; held while some are.
     sought: Mutex<HashSet<(WriterId, SegmentName)>>,
+    /// Objects that are being fetched: who wants the same one waits.
+    fetching: Mutex<HashMap<BlobId, Arc<Mutex<()>>>>,
     segments: AtomicU64,
     objects: AtomicU64,
     meter: Meter,
@@ -77,6 +79,7 @@ impl Remote {
             tell,
             given_up: AtomicBool::new(false),
             sought: Mutex::default(),
+            fetching: Mutex::default(),
             segments: AtomicU64::new(0),
             objects: AtomicU64::new(0),
             meter: Meter { bytes: AtomicU64::new(0), stop },
@@ -160,6 +163,12 @@ impl Elsewhere for Remote {
     fn object(&self, blob: BlobId) -> Result<bool, Error> {
         if self.is_given_up() {
             return Ok(false);
+        }
+        let latch = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        let latch = { latch }.entry(blob).or_default().clone();
+        let _held = latch.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.store.has(blob)? {
+            return Ok(true);
         }
         let (source, now) = (&*self.reached.source, upkeep::now_ms());
         let came = pull::object(&self.store, source, blob, now, &self.meter);

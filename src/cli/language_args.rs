@@ -69,6 +69,9 @@ pub struct Check {
     /// Which program.
     #[command(flatten)]
     pub program: Program,
+    /// Check it on each subfolder of DIR that holds an input, as `vox run --cases` would run it
+    #[arg(long, value_name = "DIR")]
+    pub cases: Option<PathBuf>,
     /// What most commands take.
     #[command(flatten)]
     pub common: Common,

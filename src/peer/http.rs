@@ -298,8 +298,11 @@ impl Source for Http {
             return Ok(Vec::new());
         }
         let what = || format!("the receipt of node {node}");
-        let Some(text) = self.message(&format!("{}/ac/{node}", self.base), &what)? else {
-            return Ok(Vec::new());
+        let text = match self.message(&format!("{}/ac/{node}", self.base), &what) {
+            Ok(Some(text)) => text,
+            // Its receipts differ and none stands: no answer.
+            Ok(None) | Err(Error::Refused { status: 409, .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
         };
         let receipt: Receipt =
             serde_json::from_str(&text).map_err(|error| self.lied(what(), error.to_string()))?;
@@ -307,7 +310,7 @@ impl Source for Http {
             return Err(self.lied(what(), format!("it is of node `{}`", shown(&receipt.node))));
         }
         let offer = receipt.offer().map_err(|reason| self.lied(what(), shown(&reason)))?;
-        Ok(vec![offer])
+        Ok(offer.into_iter().collect())
     }
 }
 

@@ -43,8 +43,8 @@ pub struct Entry {
 pub struct Receipt {
     /// The node.
     pub node: String,
-    /// The segment that holds its receipt: writer and file.
-    pub segment: String,
+    /// The segment that holds its receipt: writer and file; none when it is going just now.
+    pub segment: Option<String>,
 }
 
 impl Heads {
@@ -69,15 +69,15 @@ impl Heads {
 }
 
 impl Receipt {
-    /// Returns the segment.
-    pub fn offer(&self) -> Result<Offer, String> {
-        let parsed = self
-            .segment
+    /// Returns the segment, if it is told.
+    pub fn offer(&self) -> Result<Option<Offer>, String> {
+        let Some(segment) = &self.segment else { return Ok(None) };
+        let parsed = segment
             .split_once('/')
             .and_then(|(writer, name)| Some((WriterId::parse(writer)?, SegmentName::parse(name)?)));
         let (writer, name) =
-            parsed.ok_or_else(|| format!("`{}` is no writer and segment", self.segment))?;
-        Ok(Offer { writer, name, size: None })
+            parsed.ok_or_else(|| format!("`{segment}` is no writer and segment"))?;
+        Ok(Some(Offer { writer, name, size: None }))
     }
 }
 
@@ -111,9 +111,10 @@ mod tests {
 
     #[test]
     fn the_segment_of_a_receipt_is_a_name_and_no_path() {
-        let offer =
-            |segment: &str| Receipt { node: String::new(), segment: segment.to_owned() }.offer();
-        assert!(offer(&format!("{WRITER}/{NAME}")).is_ok());
+        let offer = |segment: &str| {
+            Receipt { node: String::new(), segment: Some(segment.to_owned()) }.offer()
+        };
+        assert!(offer(&format!("{WRITER}/{NAME}")).unwrap().is_some());
         for segment in ["", "/", WRITER, "../x/y", &format!("{WRITER}/../{NAME}")] {
             assert!(offer(segment).is_err(), "{segment}");
         }

@@ -82,6 +82,12 @@ fn a_run_asks_the_peer_before_it_computes() {
     let told = json(&run.out);
     assert!(told["pulled"]["segments"].as_u64().unwrap() > 0, "{told}");
     assert!(told["pulled"]["bytes"].as_u64().unwrap() > 0);
+    let mut blobs = server.asked();
+    blobs.retain(|path| path.starts_with("/v1/blob/"));
+    let count = blobs.len();
+    blobs.sort();
+    blobs.dedup();
+    assert_eq!((blobs.len(), told["pulled"]["objects"].as_u64()), (count, Some(count as u64)));
     // Goals are asked for first, and nothing below those that are to be had.
     let nodes = server.asked().iter().filter(|path| path.starts_with("/ac/")).count();
     let goals = told["cases"].as_array().unwrap().iter();

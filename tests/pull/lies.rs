@@ -187,11 +187,18 @@ fn nothing_is_believed_of_a_receipt_of_another_node() {
     let of = |number| crate::example::node(number);
     assert_eq!(source.receipt(of(1)).unwrap().len(), 1);
     let told = format!(r#"{{"node":"{}","segment":"x/y"}}"#, of(2));
+    let behave = |lie: Lie| {
+        let lie = Some(("/ac/".to_owned(), lie));
+        server.behave(Manner { lie, ..Manner::default() });
+    };
     for text in [told, format!(r#"{{"node":"{}","segment":"../y"}}"#, of(1)), "{".to_owned()] {
-        let manner =
-            Manner { lie: Some(("/ac/".to_owned(), Lie::Text(text))), ..Manner::default() };
-        server.behave(manner);
+        behave(Lie::Text(text));
         assert!(matches!(source.receipt(of(1)), Err(Error::Lied { .. })));
+    }
+    // Receipts that differ, and one whose segment is being merged: no answer, and no fault.
+    for lie in [Lie::Status(409), Lie::Text(format!(r#"{{"node":"{}"}}"#, of(1)))] {
+        behave(lie);
+        assert!(source.receipt(of(1)).unwrap().is_empty());
     }
 }
 

@@ -54,6 +54,22 @@ fn check_tells_all_mistakes_and_leaves_nothing_behind() {
     desk.vox("check p.imgql").ok().says("no mistakes; 1 goal, 2 nodes");
     desk.vox("check p.imgql --in f=wide.nii").ok();
     desk.vox("check p.imgql --in f=gone.nii").code_is(4).says("E0240");
+    // Case by case, as a cohort would run.
+    for case in ["good", "wide", "poor"] {
+        fs::create_dir_all(desk.path(&format!("cases/{case}"))).unwrap();
+        desk.write(&format!("cases/{case}/f.nii"), image([6, 5, 4], |x, _, _| x as f32));
+    }
+    desk.write("two.imgql", "load f\nload g\nprint \"a\" max(f + g)\n");
+    desk.write("cases/good/g.nii", image([6, 5, 4], |x, _, _| x as f32));
+    desk.write("cases/wide/g.nii", image([8, 5, 4], |x, _, _| x as f32));
+    let said = desk.vox("check two.imgql --cases cases").code_is(4);
+    for words in ["case wide cannot run", "E0250", "case poor cannot run", "`g` is missing"] {
+        assert!(said.err.contains(words), "{words}: {}", said.err);
+    }
+    assert!(!said.err.contains("case good"), "{}", said.err);
+    desk.write("two.imgql", "load f\nprint \"a\" max(f)\n");
+    desk.vox("check two.imgql --cases cases").ok().says("1 goal, 2 nodes in each of 3 cases");
+    desk.vox("check two.imgql --cases shut").code_is(4);
     desk.vox("check p.imgql --in g=f.nii").code_is(2).says("loads no `g`");
     desk.vox("check p.imgql --set least=3").code_is(2);
 }

@@ -197,7 +197,6 @@ fn wrong_commands_exit_with_2() {
         ("run p.imgql --keep some", "auto, all, goals"),
         ("run p.imgql --dialect 3", "--dialect"),
         ("run p.imgql --cases", "--cases"),
-        ("run p.imgql --json --events", "--events"),
         ("run p.imgql --fast", "--fast"),
         ("run", "PROGRAM"),
         ("rum p.imgql", "run"),

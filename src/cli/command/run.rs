@@ -324,10 +324,7 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
         }
     }
     if cohort.cases.is_empty() {
-        return Err(Error::Usage(format!(
-            "--cases {}: no folder in it holds an input of the program",
-            root.display()
-        )));
+        return Err(no_cases(root));
     }
     if spec.writes {
         cohort::check(context, spec, &cohort)?;
@@ -440,6 +437,12 @@ fn tell_pulled(context: &Context, voice: Voice) {
         remote.name(),
         quantity::show_size(pulled.bytes)
     ));
+}
+
+/// Returns what is wrong with a folder that has no case.
+pub fn no_cases(root: &Path) -> Error {
+    let root = root.display();
+    Error::Usage(format!("--cases {root}: no folder in it holds an input of the program"))
 }
 
 /// Brings the store below its limit, if it is above it; says so when something went.
