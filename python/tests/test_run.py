@@ -19,7 +19,7 @@ from vox import store as stores
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(vox_binary, tmp_path):
     return tmp_path / "store"
 
 

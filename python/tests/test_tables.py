@@ -82,17 +82,36 @@ def test_queries_read_only_the_files_and_columns_they_need(tmp_path):
                 {"case": cases, "dice": [part + at / 1000 for at in range(500)], "words": [os.urandom(40).hex()] * 500}
             )
         )
-    all_of_it = table.pushdown("select * from results")
-    assert all_of_it.files == all_of_it.of_files >= 8
-    some = table.pushdown('select "case" from results where dice > 7.2 and dice < 7.3')
-    assert some.files == 1
-    assert some.bytes < all_of_it.bytes / 8
-    assert "dice" in some.plan
-    assert table.query("select count(*) as n from results where dice > $low", {"low": 7.25}).to_pylist() == [{"n": 249}]
+    table.write(pa.table({"case": ["new"], "other": [1.0]}))
+    every = table.pushdown("select * from results")
+    assert every.files == every.of_files == every.row_groups >= 9
+    # The filter alone leaves out row groups, and columns that are not asked for.
+    sql = 'select "case" from results where dice > 7.2 and dice < 7.3'
+    some = table.pushdown(sql)
+    assert (some.files, some.row_groups) == (every.files, 1)
+    assert some.bytes < every.bytes
+    # A condition leaves out files.
+    few = table.pushdown(sql, [("dice", ">", 7.2)])
+    assert (few.files, few.row_groups) == (1, 1)
+    assert few.bytes < every.bytes / 5
+    assert table.query(sql, [("dice", ">", 7.2)]).equals(table.query(sql))
+    assert table.query("select count(*) as n from results where dice > $low", parameters={"low": 7.25}).to_pylist() == [
+        {"n": 249}
+    ]
+    assert table.query("select * from results", [("dice", ">", 100.0)]).num_rows == 0
+    assert table.query("select other from results", [("case", "=", "0-007")]).to_pylist() == [{"other": None}]
+    with pytest.raises(ValueError, match="dies"):
+        table.query("select 1", [("dies", ">", 1)])
     before = table.read()
     table.compact()
     assert table.read().equals(before)
     assert table.pushdown("select * from results").of_files == 1
+
+
+def test_nan_fulfils_no_condition(tmp_path):
+    table = tables.delta(tmp_path / "t")
+    table.write(rows(("a", 0.5), ("b", float("nan")), ("c", None), ("d", 2.0)))
+    assert table.query('select "case" from results', [("dice", ">", 1.0)]).to_pylist() == [{"case": "d"}]
 
 
 def test_what_a_power_cut_leaves_is_named_and_the_table_made_again(tmp_path, heads):

@@ -5,10 +5,15 @@ A table is a view: it can be made again from the store at will (`Delta.rebuild`)
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import functools
 import json
+import operator
 import os
-from collections.abc import Callable, Mapping
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +22,7 @@ from typing import Any, Optional, Union
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset
-import pyarrow.fs
+import pyarrow.parquet
 from deltalake import DeltaTable, write_deltalake
 
 from vox.errors import StoreError
@@ -29,6 +34,8 @@ BATCH = 1000
 """Rows that travel together: a commit costs about 70 ms however many rows it has."""
 
 Rows = Union[pa.Table, Cohort]
+Condition = tuple[str, str, Any]
+"""A column, one of ``= < <= > >=``, and a value."""
 
 
 def delta(path: Union[str, os.PathLike[str]]) -> Delta:
@@ -41,15 +48,17 @@ class Pushdown:
     """What a query had to read."""
 
     files: int
-    """Data files of which something was read."""
+    """Data files that were opened."""
     of_files: int
     """Data files of the table."""
+    row_groups: int
+    """Row groups of the opened files that were decoded; the others' statistics exclude them."""
     bytes: int
-    """Bytes that were read of them."""
+    """Bytes that were read."""
     of_bytes: int
-    """Bytes that they have."""
-    plan: str
-    """DuckDB's plan: filters and columns stand at the scan."""
+    """Bytes of all data files."""
+    profile: Mapping[str, Any]
+    """DuckDB's own account: filters and columns stand at the scan."""
 
 
 class Delta:
@@ -144,28 +153,64 @@ class Delta:
         """Return all rows, sorted by case."""
         return self.query('select * from results order by "case"')
 
-    def query(self, sql: str, parameters: Optional[Mapping[str, Any]] = None) -> pa.Table:
+    def query(
+        self, sql: str, where: Sequence[Condition] = (), parameters: Optional[Mapping[str, Any]] = None
+    ) -> pa.Table:
         """Ask the table, which is called `results`, by DuckDB.
 
-        Filters and columns go down to the scan: files whose statistics exclude them are not opened.
+        The query's own filters and columns go down to the scan: row groups whose statistics exclude them, and
+        columns that are not asked for, are not read. `where` is a list of conditions such as
+        ``("dice", ">", 0.9)`` that all rows must fulfil; files whose statistics in the Delta log exclude them are
+        not opened at all. NaN fulfils none.
         """
-        return _ask(self._dataset(None), sql, parameters)
+        with self._connect(where) as (connection, _):
+            answer = connection.execute(sql, parameters) if parameters else connection.execute(sql)
+            # DuckDB 1 says it in one way, DuckDB 2 in another.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                found: pa.Table = (getattr(answer, "to_arrow_table", None) or answer.fetch_arrow_table)()
+        return found
 
-    def pushdown(self, sql: str) -> Pushdown:
+    def pushdown(self, sql: str, where: Sequence[Condition] = ()) -> Pushdown:
         """Ask as `query` does, and say what was read."""
-        counter = _Counter(str(self.path))
-        dataset = self._dataset(pa.fs.PyFileSystem(counter))
-        plan = "\n".join(_ask(dataset, f"explain {sql}", None).column(1).to_pylist())
-        counter.read.clear()
-        _ask(dataset, sql, None)
-        files = [str(path) for path in dataset.files]
+        with self._connect(where) as (connection, files):
+            rows = connection.execute(f"explain (analyze, format json) {sql}").fetchall()
+        profile = json.loads(rows[0][1])
+        text = json.dumps(profile)
+        scanned = re.search(r"Row Groups Scanned[^0-9]+(\d+)", text)
+        read = re.search(r"total_bytes_read[^0-9]+(\d+)", text)
+        every = [self.path / path for path in self._dataset().files]
         return Pushdown(
-            files=sum(1 for count in counter.read.values() if count),
-            of_files=len(files),
-            bytes=sum(counter.read.values()),
-            of_bytes=sum((self.path / path).stat().st_size for path in files),
-            plan=plan,
+            files=len(files),
+            of_files=len(every),
+            # DuckDB tells them where a filter could leave some out.
+            row_groups=int(scanned[1]) if scanned else sum(_row_groups(path) for path in files),
+            bytes=int(read[1]) if read else 0,
+            of_bytes=sum(path.stat().st_size for path in every),
+            profile=profile,
         )
+
+    @contextlib.contextmanager
+    def _connect(self, where: Sequence[Condition]) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
+        """Open DuckDB with a view of the files that may hold such rows."""
+        dataset = self._dataset()
+        files = dataset.files
+        clauses = [_clause(condition, dataset.schema) for condition in where]
+        if where:
+            fragments = dataset.get_fragments(functools.reduce(operator.and_, [_expression(part) for part in where]))
+            files = [fragment.path for fragment in fragments]
+        paths = [str(self.path / path) for path in files]
+        with duckdb.connect() as connection:
+            # It has all columns, also those that none of the files has.
+            connection.register("nothing", dataset.schema.empty_table())
+            source = "select * from nothing"
+            if paths:
+                listed = ", ".join(_literal(path) for path in paths)
+                rows = f"select * from read_parquet([{listed}], union_by_name = true)"
+                source = f"select * from ({source} union all by name {rows})"
+            filters = f" where {' and '.join(clauses)}" if clauses else ""
+            connection.execute(f"create view results as {source}{filters}")
+            yield connection, paths
 
     def __enter__(self) -> Delta:
         return self
@@ -190,11 +235,11 @@ class Delta:
             raise StoreError(f"`{empty[0]}` is empty, as a power cut leaves it: make the table again with `rebuild`")
         return DeltaTable(str(self.path))
 
-    def _dataset(self, filesystem: Optional[pa.fs.FileSystem]) -> pa.dataset.Dataset:
+    def _dataset(self) -> pa.dataset.Dataset:
         known = self._open()
         if known is None:
             raise StoreError(f"there is no table in `{self.path}` yet")
-        return known.to_pyarrow_dataset(filesystem=filesystem)
+        return known.to_pyarrow_dataset()
 
     def _changed(self, known: DeltaTable, rows: pa.Table) -> pa.Table:
         """Return the rows that the table does not have as they are."""
@@ -239,72 +284,38 @@ class _Writing:
         os.close(self._file)
 
 
-class _Counter(pa.fs.FileSystemHandler):  # type: ignore[misc, unused-ignore]
-    """A file system that counts the bytes that are read of each file."""
-
-    def __init__(self, root: str):
-        self._there = pa.fs.SubTreeFileSystem(root, pa.fs.LocalFileSystem())
-        self.read: dict[str, int] = {}
-
-    def get_type_name(self) -> str:
-        return "counting"
-
-    def normalize_path(self, path: str) -> str:
-        return path
-
-    def get_file_info(self, paths: list[str]) -> Any:
-        return self._there.get_file_info(paths)
-
-    def get_file_info_selector(self, selector: Any) -> Any:
-        return self._there.get_file_info(selector)
-
-    def open_input_file(self, path: str) -> Any:
-        return pa.PythonFile(_Counted(self._there.open_input_file(path), self.read, path), mode="r")
-
-    def open_input_stream(self, path: str) -> Any:
-        return self.open_input_file(path)
-
-    def _refuse(self, *_: object, **__: object) -> Any:
-        raise NotImplementedError("this file system is read only")
-
-    create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = _refuse
-    delete_file = move = copy_file = open_output_stream = open_append_stream = _refuse
+OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+"""What conditions may compare with."""
 
 
-class _Counted:
-    """A file that counts what is read of it."""
-
-    def __init__(self, file: Any, read: dict[str, int], path: str):
-        self._file = file
-        self._read = read
-        self._path = path
-
-    @property
-    def closed(self) -> bool:
-        return bool(self._file.closed)
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._file.read(None if size < 0 else size)
-        self._read[self._path] = self._read.get(self._path, 0) + len(data)
-        return data
-
-    def seek(self, *place: int) -> int:
-        return int(self._file.seek(*place))
-
-    def tell(self) -> int:
-        return int(self._file.tell())
-
-    def close(self) -> None:
-        self._file.close()
+def _expression(condition: Condition) -> Any:
+    """Return a condition as Delta's statistics are asked."""
+    name, word, value = condition
+    return OPERATORS[word](pa.dataset.field(name), value)
 
 
-def _ask(dataset: pa.dataset.Dataset, sql: str, parameters: Optional[Mapping[str, Any]]) -> pa.Table:
-    with duckdb.connect() as connection:
-        connection.register("results", dataset)
-        answer = connection.execute(sql, parameters) if parameters else connection.execute(sql)
-        # DuckDB 1 says it in one way, DuckDB 2 in another.
-        fetch: Callable[[], pa.Table] = getattr(answer, "to_arrow_table", None) or answer.fetch_arrow_table
-        return fetch()
+def _clause(condition: Condition, schema: pa.Schema) -> str:
+    """Return a condition as SQL; to DuckDB NaN is greater than all numbers, to us it is not."""
+    name, word, value = condition
+    if word not in OPERATORS or name not in schema.names:
+        raise ValueError(f"`{name} {word}`: a column of {schema.names}, and one of {' '.join(OPERATORS)}")
+    quoted = '"' + name.replace('"', '""') + '"'
+    clause = f"{quoted} {word} {_literal(value)}"
+    return f"{clause} and not isnan({quoted})" if pa.types.is_floating(schema.field(name).type) else clause
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return repr(value)
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _fitting(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -317,6 +328,10 @@ def _fitting(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _empty_entries(path: Path) -> list[Path]:
     return [entry for entry in sorted((path / "_delta_log").glob("[0-9]*.json")) if entry.stat().st_size == 0]
+
+
+def _row_groups(path: str) -> int:
+    return int(pyarrow.parquet.ParquetFile(path).metadata.num_row_groups)
 
 
 def _fsync(path: Path) -> None:
