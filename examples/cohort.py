@@ -15,8 +15,8 @@ import vox
 from vox.binary import find
 
 # %% [markdown]
-# Three computed heads, and a published method that finds their lesions. With scans of your own, `cases` is a folder with
-# a subfolder for each case.
+# Three computed heads, and a published method that finds their lesions. With scans of your own, `cases` is a folder
+# with a subfolder for each case.
 
 # %%
 root = Path(sys.argv[1] if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else tempfile.mkdtemp())
@@ -25,8 +25,8 @@ program, cases, store = root / "vox-demo/lesion.imgql", root / "vox-demo/cases",
 
 # %% [markdown]
 # ## One case
-# What the program prints are Python values, what it saves are images; they are read when they are looked at. In a
-# notebook an image shows itself as three slices.
+# What the program prints are Python values, what it saves are images, read when they are looked at. In a notebook an
+# image shows itself as three slices.
 
 # %%
 case = cases / "case-1"

@@ -203,6 +203,13 @@ class Driver:
             assert told is not None, f"the engine ended: {self.told}"
             self.told.append(told)
 
+    def slots(self):
+        """The slots that were told last."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.told.append(self._lines.get_nowait())
+        return next((told["count"] for told in reversed(self.told) if told["event"] == "slots"), None)
+
     def end(self, key, **wait):
         return self.wait(key, "exit", "lost", "refused", **wait)
 

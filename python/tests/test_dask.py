@@ -16,8 +16,8 @@ def cases(driver, key):
     return [told["case"] for told in driver.events(key) if told["event"] == "case"]
 
 
-def pids(cluster):
-    return [int(pid) for _, pid in cluster.ran()]
+def wait_for_slots(driver, count):
+    wait_until(lambda: driver.slots() == count, 20)
 
 
 def test_a_group_streams_its_cases_and_ends_with_its_exit_code(cluster, driver):
@@ -150,6 +150,23 @@ def test_what_nobody_offers_is_refused_in_words_and_what_somebody_offers_is_foun
     assert refused["event"] == "refused"
     assert "TPU=2" in refused["reason"]
     assert "GPU" in refused["reason"]
+
+
+def test_a_host_to_avoid_is_avoided_while_there_is_another(cluster, driver):
+    there = cluster()
+    there.worker("--name", "one")
+    there.worker("--name", "two")
+    one = driver(there.address)
+    wait_for_slots(one, 2)
+    for at in range(3):
+        key = one.run("sleep=0", avoid=["one"], near=["one"], salt=at)
+        ended = one.end(key)
+        assert ended["code"] == 0
+        assert ended["name"] == "two"
+    key = one.run("sleep=0", near=["one"], salt="near")
+    assert one.end(key)["name"] == "one"
+    key = one.run("sleep=0", avoid=[os.uname().nodename], salt="all")
+    assert one.end(key)["code"] == 0, "where there is no other it runs after all"
 
 
 def test_another_version_is_refused_before_the_first_case(cluster, driver):

@@ -12,8 +12,8 @@ from conftest import HERE, wait_until
 
 pytest.importorskip("distributed")
 
-import vox  # noqa: E402
-import vox.distributed  # noqa: E402
+import vox
+import vox.distributed
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +61,7 @@ def test_the_dask_engine_is_a_local_run_too(far, cluster, heads, tmp_path, vox_b
     there = cluster(VOX_BINARY=vox_binary)
     there.worker()
     words = [vox_binary, "run", heads / "lesion.imgql", "--cases", heads / "cases", "--no-save"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(HERE.parent),
-        "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
-    }
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "VOX_PYTHON": sys.executable}
     more = ["--engine", "dask", "--scheduler", there.address, "--store", tmp_path / "far"]
     by_dask = subprocess.run([*words, *more], capture_output=True, env=environment, check=True)
     local = subprocess.run([*words, "--store", tmp_path / "local"], capture_output=True, check=True)
@@ -104,7 +100,7 @@ def test_a_cancelled_case_frees_its_worker(client, heads, tmp_path):
     futures = [
         vox.distributed.submit(client, text, {"f": image}, settings=None, store=tmp_path / str(at)) for at in (1, 2)
     ]
-    wait_until(lambda: sum(client.processing().values(), ()))
+    wait_until(lambda: any(client.processing().values()))
     client.cancel(futures)
     assert client.submit(lambda: 3, pure=False).result(timeout=10) == 3
 

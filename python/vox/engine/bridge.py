@@ -184,8 +184,7 @@ class Bridge:
         except Exception:  # Whatever it is, not knowing costs a retry that was not needed.
             states = {}
         for group in groups:
-            near = self._near(group, workers)
-            strict = bool(group.avoid)
+            near, others_too = self._near(group, workers)
             future = self._client.submit(
                 task.work,
                 json.dumps(group.file, separators=(",", ":")),
@@ -193,7 +192,7 @@ class Bridge:
                 key=group.key,
                 resources=dict(group.needs) or None,
                 workers=near or None,
-                allow_other_workers=bool(near) and not strict,
+                allow_other_workers=bool(near) and others_too,
                 priority=group.priority,
                 retries=0,
             )
@@ -204,19 +203,24 @@ class Bridge:
             self._tell(group, {"event": "accepted"})
             future.add_done_callback(lambda future, group=group: self._done(group, future))
 
-    def _near(self, group: Group, workers: Mapping[str, Any]) -> list[str]:
-        """Return the addresses of workers that are meant by `near` or left by `avoid`."""
+    def _near(self, group: Group, workers: Mapping[str, Any]) -> tuple[list[str], bool]:
+        """Return the addresses where a group shall run, and whether others will do.
 
-        def named(address: str, worker: Mapping[str, Any], names: Iterable[str]) -> bool:
+        `near` is a preference. Hosts in `avoid` are left out while there are others that have what it needs.
+        """
+
+        def is_one_of(address: str, names: Iterable[str]) -> bool:
+            worker = workers[address]
             host = address.split("://")[-1].rsplit(":", 1)[0]
             mine = {address, host, str(worker.get("name")), str(worker.get("host")), self._proved.get(address)}
             return any(name in mine for name in names)
 
-        left = [at for at, worker in workers.items() if not named(at, worker, group.avoid)] if group.avoid else []
-        near = [at for at, worker in workers.items() if named(at, worker, group.near)]
-        if group.avoid:
-            return [at for at in near if at in left] or left
-        return near
+        fit = [address for address, worker in workers.items() if _offers(worker, group.needs)]
+        left = [address for address in fit if not is_one_of(address, group.avoid)]
+        near = [address for address in left or fit if is_one_of(address, group.near)]
+        if group.avoid and left:
+            return near or left, False
+        return near, True
 
     # -- what is told -------------------------------------------------------------------------------------
 
@@ -276,7 +280,7 @@ class Bridge:
                 return {"event": "refused", "reason": result["refused"], "host": result["host"]}
             with self._lock:
                 self._pass_on(group, result["execution"], 0, result["events"])
-            ended = {"event": "exit", "code": result["code"], "host": result["host"], "worker": result["worker"]}
+            ended = {"event": "exit", "code": result["code"], "host": result["host"], "name": result["name"]}
             if result.get("cancelled"):
                 # The worker went away in good order, or another driver took the group back.
                 return {"event": "lost", "reason": f"it was stopped on {result['host']}"}
@@ -327,8 +331,7 @@ class Bridge:
             return {}
 
     def _somebody(self, group: Group, workers: Mapping[str, Any]) -> bool:
-        fit = [at for at, worker in workers.items() if _offers(worker, group.needs)]
-        return bool(fit) and (not group.avoid or bool(set(self._near(group, workers)) & set(fit)))
+        return any(_offers(worker, group.needs) for worker in workers.values())
 
     def _look(self) -> None:
         """See who came and went."""
@@ -410,10 +413,9 @@ class Bridge:
             host = found["host"]
             if "problem" in found:
                 return f"{host} {found['problem']}", host
-            for name, words in (("vox", "vox"), ("kernels", "kernels")):
-                wanted, has = group.file.get(name), found.get(name)
-                if wanted is not None and has is not None and wanted != has:
-                    return f"{host} has {words} {has}, and this is {wanted}: install one version everywhere", host
+            wanted = group.file.get("vox")
+            if wanted is not None and found["vox"] != wanted:
+                return f"{host} has vox {found['vox']}, and this is {wanted}: install one version everywhere", host
             # Stores that are not shared are pulled from, and have ids of their own.
             if store.get("id") and not group.file.get("from") and found.get("store") != store["id"]:
                 there = f"the store {found['store']}" if found.get("store") else "no store"
@@ -440,8 +442,6 @@ def _nobody(group: Group, workers: Mapping[str, Any]) -> str:
         for name, amount in group.needs.items()
         if not any(_offers(worker, {name: amount}) for worker in workers.values())
     ] or [f"{name}={amount:g}" for name, amount in group.needs.items()]
-    if not group.needs:
-        return f"no worker is left but {', '.join(sorted(group.avoid))}, where it must not run"
     offered = sorted({name for worker in workers.values() for name in worker.get("resources") or {}})
     has = f"they offer {', '.join(offered)}" if offered else "they offer no resources"
     start = f"dask worker … --resources {','.join(missing)}"

@@ -76,7 +76,7 @@ def work(group: str, key: str) -> dict[str, Any]:
 
     wanted, words = _attend(child, group.encode() + b"\n", take, tell, lambda: _wanted(worker, key))
     code = child.returncode
-    result = {"execution": execution, "events": events, "host": host, "worker": worker.address}
+    result = {"execution": execution, "events": events, "host": host, "name": str(worker.name)}
     result["code"] = 128 - code if code < 0 else code
     if not wanted:
         result["cancelled"] = True
@@ -187,7 +187,10 @@ def _attend(
 
 
 def probe(store: Optional[str]) -> dict[str, Any]:
-    """Tell what a worker has: host, version, kernels, and the id of the store at a path."""
+    """Tell what a worker has: host, version, and the id of the store at a path.
+
+    Builds of one version whose operators differ are told apart by ``vox worker`` itself, before its first case.
+    """
     host = socket.gethostname()
     binary = find()
     if binary is None:
@@ -197,16 +200,11 @@ def probe(store: Optional[str]) -> dict[str, Any]:
             [binary, "--version"], capture_output=True, text=True, timeout=8, stdin=subprocess.DEVNULL
         )
         words = said.stdout.split()
-        kernels = subprocess.run(
-            [binary, "worker", "--kernels"], capture_output=True, text=True, timeout=8, stdin=subprocess.DEVNULL
-        )
     except (OSError, subprocess.SubprocessError) as error:
         return {"host": host, "problem": f"cannot run `{binary}`: {error}"}
     if said.returncode or len(words) < 2:
         return {"host": host, "problem": f"cannot run `{binary} --version`: {said.stderr.strip()}"}
     found: dict[str, Any] = {"host": host, "vox": words[1], "pid": os.getpid()}
-    if kernels.returncode == 0 and kernels.stdout.strip():
-        found["kernels"] = kernels.stdout.strip()
     if store is not None:
         with contextlib.suppress(OSError), open(os.path.join(store, "vox-store.toml"), encoding="utf-8") as file:
             for line in file:
