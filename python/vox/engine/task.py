@@ -76,7 +76,7 @@ def work(group: str, key: str) -> dict[str, Any]:
 
     wanted, words = _attend(child, group.encode() + b"\n", take, tell, lambda: _wanted(worker, key))
     code = child.returncode
-    result = {"execution": execution, "events": events, "host": host, "name": str(worker.name)}
+    result: dict[str, Any] = {"execution": execution, "events": events, "host": host, "name": str(worker.name)}
     result["code"] = 128 - code if code < 0 else code
     if not wanted:
         result["cancelled"] = True
