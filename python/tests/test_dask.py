@@ -109,6 +109,15 @@ def test_a_stopped_worker_ends_its_child(cluster, driver):
     wait_until(lambda: not alive(child), 5)
 
 
+def test_a_killed_nanny_ends_its_worker_and_the_child(cluster, driver):
+    there = cluster()
+    nanny = there.worker(nanny=True)
+    one = driver(there.address)
+    child = one.wait(one.run("mute"), "start")["pid"]
+    nanny.kill()
+    wait_until(lambda: not alive(child), 5)
+
+
 def test_a_restarted_scheduler_loses_the_groups_and_takes_them_again(cluster, driver):
     there = cluster()
     there.worker()

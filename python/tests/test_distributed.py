@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
-from conftest import HERE, wait_until
+from conftest import HERE, alive, children, wait_until
 
 pytest.importorskip("distributed")
 
@@ -67,6 +70,69 @@ def test_the_dask_engine_is_a_local_run_too(far, cluster, heads, tmp_path, vox_b
     local = subprocess.run([*words, "--store", tmp_path / "local"], capture_output=True, check=True)
     assert by_dask.stdout == local.stdout
     assert receipts(tmp_path / "far") == receipts(tmp_path / "local")
+
+
+PROGRAM = 'load f = "f.mha"\n' + "\n".join(
+    f'print "v{at}" volume(distgeq({at % 5}.5, f >. {0.99 - at / 200}) <. 3)' for at in range(40)
+)
+
+
+def heads_of_noise(count):
+    rng = np.random.default_rng(8)
+    return {f"n{at}": {"f": vox.Image.of(rng.random((96, 96, 48)).astype("f4"))} for at in range(count)}
+
+
+def test_a_worker_that_is_killed_changes_no_result(far, cluster, tmp_path, vox_binary):
+    from distributed import Client
+
+    there = cluster(VOX_BINARY=vox_binary)
+    workers = [there.worker(), there.worker()]
+    cases = heads_of_noise(6)
+    with Client(there.address, set_as_default=False) as client:
+        client.wait_for_workers(2)
+        told = []
+
+        def kill_one(result):
+            told.append(result.case)
+            if len(told) == 1:
+                workers[0].kill()
+
+        by_client = vox.distributed.run(client, PROGRAM, cases, store=tmp_path / "far", group=1, on_case=kill_one)
+    local = vox.run(PROGRAM, cases=cases, store=tmp_path / "local")
+    assert sorted(told) == sorted(cases)
+    assert not by_client.failed
+    assert [result.printed for result in by_client.values()] == [result.printed for result in local.values()]
+    assert receipts(tmp_path / "far") == receipts(tmp_path / "local")
+    verified = subprocess.run([vox_binary, "verify", "--store", tmp_path / "far"], capture_output=True, text=True)
+    assert verified.returncode == 0, verified.stderr
+
+
+def test_ctrl_c_leaves_no_process(far, tmp_path, vox_binary):
+    cases = tmp_path / "cases"
+    for name, inputs in heads_of_noise(4).items():
+        (cases / name).mkdir(parents=True)
+        inputs["f"].write_mha(cases / name / "f.mha")
+    program = tmp_path / "program.imgql"
+    program.write_text(PROGRAM.replace("range(40)", "range(400)"))
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "VOX_PYTHON": sys.executable}
+    words = [vox_binary, "run", program, "--cases", cases, "--in", "f=f.mha", "--store", tmp_path / "store", "--events"]
+    process = subprocess.Popen(
+        [*words, "--engine", "dask", "--scheduler", "local"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+
+    def at_work():
+        pids = children(process.pid)
+        return any(b"worker\0--group" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids if alive(pid))
+
+    wait_until(at_work, 30)
+    pids = children(process.pid)
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    wait_until(lambda: not any(alive(pid) for pid in pids), 2)
+    assert process.returncode == 130
 
 
 def test_a_case_is_one_future_and_one_task(client, heads, tmp_path):
