@@ -86,7 +86,8 @@ class Cluster:
             **os.environ,
             "VOX_BINARY": str(STUB),
             "STUB_LOG": str(folder / "ran"),
-            "PYTHONPATH": str(HERE.parent),
+            # Workers have the program only, and not this package.
+            "PYTHONPATH": "",
             "DASK_DISTRIBUTED__DIAGNOSTICS__NVML": "False",
             "DASK_DISTRIBUTED__DIAGNOSTICS__CUDF": "False",
             **(environment or {}),

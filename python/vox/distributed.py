@@ -24,18 +24,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-import cloudpickle
 from distributed import Client, Future
 
 from vox import call as calling
-from vox.engine import relay, task
-from vox.engine.bridge import Bridge
+from vox.engine import relay
+from vox.engine.bridge import SINGLE, Bridge
 from vox.program import AnyStore, Cases, Inputs, Program, Settings, ask, is_path, store_options
 from vox.result import Cohort, Result, Where
 from vox.running import answer
 from vox.store import Store
-
-cloudpickle.register_pickle_by_value(task)
 
 
 def run(
@@ -111,7 +108,7 @@ def submit(
     described = json.dumps([text, words, seen], sort_keys=True)
     key = "vox-case-" + hashlib.sha256(described.encode()).hexdigest()
     resources = dict(needs) if needs else None
-    return client.submit(task.single, words, sent, key, key=key, resources=resources, priority=priority)
+    return client.submit(SINGLE, words, sent, key, key=key, resources=resources, priority=priority)
 
 
 @contextlib.contextmanager

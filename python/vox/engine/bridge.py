@@ -23,6 +23,29 @@ from vox.engine import task
 
 cloudpickle.register_pickle_by_value(task)
 
+
+class Sent:
+    """A function of `task` that arrives with its code.
+
+    Dask names functions by their module where it can, and workers have not this one, or an older version of it.
+    """
+
+    def __init__(self, function: Callable[..., Any]):
+        self._function = function
+        self._code: bytes = cloudpickle.dumps(function)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it here: a worker that is a thread of this process does not unpack it."""
+        return self._function(*arguments)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[bytes]]:
+        return cloudpickle.loads, (self._code,)
+
+
+WORK = Sent(task.work)
+PROBE = Sent(task.probe)
+SINGLE = Sent(task.single)
+
 log = logging.getLogger("vox.engine")
 
 NO_RESOURCE_S = 6.0
@@ -186,7 +209,7 @@ class Bridge:
         for group in groups:
             near, others_too = self._near(group, workers)
             future = self._client.submit(
-                task.work,
+                WORK,
                 json.dumps(group.file, separators=(",", ":")),
                 group.key,
                 key=group.key,
@@ -402,7 +425,7 @@ class Bridge:
 
         def ask() -> None:
             with contextlib.suppress(Exception):
-                answers.update(self._client.run(task.probe, path, workers=addresses, on_error="return"))
+                answers.update(self._client.run(PROBE, path, workers=addresses, on_error="return"))
 
         asking = threading.Thread(target=ask, daemon=True)
         asking.start()
