@@ -4,7 +4,7 @@
 //! ([`id`], [`lang`], [`pool`]); the bytes that are hashed ([`canon`]); what a program computes
 //! ([`value`]); values as bytes and the contract of operators ([`codec`], [`primitive`]); the DAG
 //! ([`plan`]); text to plan, operators, and bytes with their history ([`lower`], [`kernel`],
-//! [`store`]); computing ([`exec`]), removing ([`gc`]) and fetching ([`peer`]); the parts joined ([`app`]);
+//! [`store`]); computing ([`exec`]), removing ([`gc`]) and fetching ([`peer`]); other machines ([`remote`]); the parts joined ([`app`]);
 //! people and programs over HTTP ([`serve`]), people at a terminal ([`cli`]).
 
 pub mod app;
@@ -21,6 +21,7 @@ pub mod peer;
 pub mod plan;
 pub mod pool;
 pub mod primitive;
+pub mod remote;
 pub mod serve;
 pub mod store;
 pub mod value;

@@ -206,7 +206,8 @@ pub fn run(
     });
 }
 
-fn one(
+/// Runs one case; one without all of its inputs is an error.
+pub fn one(
     context: &Context,
     spec: &Spec,
     case: &Case,

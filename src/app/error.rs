@@ -14,6 +14,7 @@ use crate::lower::mistake;
 use crate::peer;
 use crate::plan::template::FaultClass;
 use crate::primitive::refusal::Code;
+use crate::remote;
 use crate::store;
 
 /// Whose an error is: what decides what a person does next.
@@ -108,6 +109,23 @@ pub enum Error {
     /// The run.
     #[error(transparent)]
     Run(#[from] exec::error::Error),
+    /// Groups do not travel.
+    #[error(transparent)]
+    Remote(#[from] remote::error::Error),
+    /// A case whose worker was lost with it, again and again.
+    #[error("lost: {reason}")]
+    Lost {
+        /// What is known of it.
+        reason: String,
+    },
+    /// Workers cannot go on.
+    #[error("{message}")]
+    Far {
+        /// Whose it is.
+        whose: Whose,
+        /// What they say.
+        message: String,
+    },
     /// The machine cannot do what is needed.
     #[error("{0}")]
     Machine(String),
@@ -138,6 +156,12 @@ impl Error {
             | Self::Store(_)
             | Self::Gc(_)
             | Self::Machine(_) => Whose::Store,
+            Self::Far { whose, .. } => *whose,
+            Self::Lost { .. } => Whose::Ours,
+            Self::Remote(
+                remote::error::Error::Group { .. } | remote::error::Error::Start { .. },
+            ) => Whose::Usage,
+            Self::Remote(_) => Whose::Store,
             Self::Peer(peer::error::Error::Stopped) => Whose::Stopped,
             Self::Peer(peer::error::Error::Address { .. }) => Whose::Usage,
             Self::Peer(_) => Whose::Store,

@@ -1,6 +1,6 @@
 //! Answers lowering's questions about files, and keeps what it read for the run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +15,9 @@ use crate::lower::files::{FileError, Files, Found, Header};
 use crate::store::memo;
 use crate::store::open::Store;
 
+/// Texts of imports by the paths under which they are looked up.
+pub type Imports = Arc<BTreeMap<PathBuf, String>>;
+
 /// The file system as one run sees it.
 pub struct Disk {
     /// Without one nothing is hashed: digests stand for paths, and only headers are read.
@@ -22,6 +25,8 @@ pub struct Disk {
     inputs: Arc<Inputs>,
     world: World,
     rehash: bool,
+    /// Imports that were brought along; then no others are there.
+    imports: Option<Imports>,
     /// Two questions about one path get one answer.
     known: Mutex<HashMap<PathBuf, Result<Found, FileError>>>,
     /// Nanoseconds spent on looking.
@@ -38,6 +43,7 @@ impl Disk {
             inputs,
             world: world.clone(),
             rehash,
+            imports: None,
             known: Mutex::default(),
             took: AtomicU64::new(0),
         }
@@ -55,9 +61,15 @@ impl Disk {
             inputs: Arc::new(Inputs::new(Arc::new(world.clone()))),
             world: world.clone(),
             rehash: false,
+            imports: None,
             known: Mutex::default(),
             took: AtomicU64::new(0),
         }
+    }
+
+    /// Takes imports that were brought along; where there are some, none are looked for in files.
+    pub fn importing(self, imports: Option<Imports>) -> Self {
+        Self { imports, ..self }
     }
 
     /// Returns how long reading and hashing files has taken.
@@ -162,6 +174,9 @@ impl Files for Disk {
     }
 
     fn import_text(&self, path: &Path) -> Result<Option<String>, FileError> {
+        if let Some(imports) = &self.imports {
+            return Ok(imports.get(path).cloned());
+        }
         let mut text = String::new();
         let read = self.world.file(path).and_then(|(mut file, _)| file.read_to_string(&mut text));
         match read {
@@ -172,6 +187,10 @@ impl Files for Disk {
     }
 
     fn identity(&self, path: &Path) -> Option<String> {
+        if self.imports.as_ref().is_some_and(|imports| imports.contains_key(path)) {
+            // By its name: it need not be here.
+            return None;
+        }
         self.world.identity(path)
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::app::cases::Case;
 use crate::app::context::Context;
 use crate::app::error::{self, Error, Whose};
-use crate::app::files::Disk;
+use crate::app::files::{Disk, Imports};
 use crate::app::outputs::{Folder, Nowhere};
 use crate::app::world::World;
 use crate::canon::Tree;
@@ -38,12 +38,16 @@ pub struct Spec {
     pub program: PathBuf,
     /// Its text.
     pub text: String,
+    /// What it imports, by path, where that was brought along; else files are read.
+    pub imports: Option<Imports>,
     /// The dialect, whatever its first line says.
     pub dialect: Option<Dialect>,
     /// `--in`: paths, or in a cohort patterns.
     pub inputs: BTreeMap<String, String>,
     /// `--set`.
     pub settings: Vec<(String, Setting)>,
+    /// `--set` as it was written.
+    pub raw: Vec<(String, String)>,
     /// `-o`.
     pub output: Option<PathBuf>,
     /// The files that it sees.
@@ -147,7 +151,8 @@ pub fn run(
         // What changed under us is hashed again, whatever the memo says.
         let rehash = spec.rehash || tries > 1;
         let cwd = &context.environment.cwd;
-        let disk = Disk::new(context.store.clone(), inputs.clone(), &spec.world, rehash);
+        let disk = Disk::new(context.store.clone(), inputs.clone(), &spec.world, rehash)
+            .importing(spec.imports.clone());
         let began = Instant::now();
         let request = request(spec, case);
         let output = request.output.clone();

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::app::config::{Config, Flags};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
+use crate::cli::far_args::{Far, Worker};
 use crate::cli::language_args::{Check, Explain, Fmt, Ops, Plan, Program};
 use crate::cli::share_args::Pull;
 use crate::serve::bind::Bind;
@@ -70,6 +71,8 @@ pub enum Command {
     Index(Index),
     /// Serve the store over HTTP
     Serve(Serve),
+    /// Run groups of cases for a `vox run --engine` elsewhere
+    Worker(Worker),
     /// Show the settings in force and where each came from
     Config(StoreOnly),
 }
@@ -204,6 +207,9 @@ pub struct Run {
     /// Ask a peer (a configured NAME, a URL or a folder) before computing what is not here
     #[arg(long, value_name = "NAME", conflicts_with_all = ["no_store", "read_only"], help_heading = "How it runs")]
     pub remote: Option<String>,
+    /// Where it runs.
+    #[command(flatten)]
+    pub far: Far,
     /// Print one JSON object instead of lines
     #[arg(long, help_heading = "What is told")]
     pub json: bool,

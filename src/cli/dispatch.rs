@@ -57,6 +57,7 @@ pub fn main() -> ExitCode {
             IndexAction::Rebuild(args) => command::index::rebuild(args, &environment, voice),
         },
         Command::Serve(args) => command::serve::run(args, environment.clone(), voice),
+        Command::Worker(args) => command::worker::run(args, environment.clone(), voice),
         Command::Config(args) => command::config::run(args, &environment),
     };
     out::flush();
@@ -100,6 +101,7 @@ fn common(command: &Command) -> &Common {
         Command::Verify(args) => &args.common,
         Command::Serve(args) => &args.common,
         Command::Pull(args) => &args.common,
+        Command::Worker(args) => &args.common,
         Command::Config(args) | Command::Status(args) | Command::Pins(args) => &args.common,
         Command::Index(args) => match &args.action {
             IndexAction::Rebuild(args) => &args.common,

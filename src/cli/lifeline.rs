@@ -1,5 +1,12 @@
 //! A child that does not outlive the process that began it.
 
+use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::FileType;
+
 use crate::app::environment::Environment;
 
 /// Makes this process end with its parent, when the parent asked for that; says whether the parent is
@@ -22,4 +29,24 @@ pub fn hold(environment: &Environment) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub fn hold(_: &Environment) -> bool {
     true
+}
+
+/// Calls `gone` when stdin ends, where it is a pipe or a socket: whoever holds its other end is gone.
+///
+/// A file, a terminal or `/dev/null` tells nobody's end. One that ends within `soon` was only there to be read.
+pub fn watch(soon: Duration, gone: impl FnOnce() + Send + 'static) {
+    let stdin = io::stdin();
+    let kind = rustix::fs::fstat(stdin.as_fd()).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    if !matches!(kind, Ok(FileType::Fifo | FileType::Socket)) {
+        return;
+    }
+    let begin = Instant::now();
+    thread::spawn(move || {
+        let mut stdin = io::stdin().lock();
+        let mut bytes = [0; 4096];
+        while !matches!(stdin.read(&mut bytes), Ok(0) | Err(_)) {}
+        if begin.elapsed() >= soon {
+            gone();
+        }
+    });
 }

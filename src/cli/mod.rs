@@ -1,6 +1,6 @@
 //! People at a terminal.
 //!
-//! Read [`args`] and [`language_args`] (what can be said), then [`dispatch`] (the table of commands) and [`command`], one
+//! Read [`args`], [`language_args`], [`share_args`] and [`far_args`] (what can be said), then [`dispatch`] (the table of commands) and [`command`], one
 //! file a command. Data goes to stdout through [`out`], words to stderr through [`words`], pictures of
 //! mistakes come from [`render`], of plans from [`graph`], those of results that are not there from [`failure`]; [`teller`] and
 //! [`progress`] speak while a run is on, [`signal`] ends it, and so does
@@ -11,6 +11,7 @@ pub mod command;
 pub mod dispatch;
 pub mod exit;
 pub mod failure;
+pub mod far_args;
 pub mod graph;
 pub mod json;
 pub mod language_args;

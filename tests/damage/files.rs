@@ -87,6 +87,8 @@ impl Small {
                 self.folder.path().join("f.nii").to_str().unwrap().to_owned(),
             )]),
             settings: Vec::new(),
+            raw: Vec::new(),
+            imports: None,
             output: Some("out".into()),
             world: World::All(self.folder.path().to_owned()),
             writes: true,

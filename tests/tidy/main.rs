@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["plan"],
     &["lower", "kernel", "store"],
     &["exec", "gc", "peer"],
+    &["remote"],
     &["app"],
     &["serve"],
     &["cli"],

@@ -16,5 +16,7 @@ mod profile;
 pub mod pull;
 pub mod run;
 pub mod serve;
+mod spool;
 pub mod status;
 pub mod verify;
+pub mod worker;

@@ -14,6 +14,7 @@ use crate::app::cases::Case;
 use crate::app::cohort::{self, Done};
 use crate::app::config::{Config, Flags, Keep};
 use crate::app::context::{Access, Context};
+use crate::app::engine::{self, Engine};
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::outputs;
@@ -43,6 +44,7 @@ use crate::exec::report::Report;
 use crate::lang::dialect::Dialect;
 use crate::lower::request::Setting;
 use crate::plan::goal::Action;
+use crate::remote::group::Limits;
 use crate::value::text;
 
 /// Runs.
@@ -58,6 +60,9 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
         }),
         ttl: args.ttl.as_deref().map(ttl).transpose()?,
     };
+    let limits = Limits { threads: flags.threads, memory: flags.memory, seconds: None };
+    let engine =
+        args.far.engine(args.cases.as_deref().unwrap_or(Path::new("")), limits, &environment)?;
     let config = Config::gather(&flags, &environment)?;
     let mut spec = spec(&args.program, &environment)?;
     spec.output = args.output.clone();
@@ -88,7 +93,7 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
     spec.options.stop = context.stop.clone();
     spec.options.until_ms = context.until_ms();
     signal::listen(&context.stop)?;
-    let how = How { args, voice, style };
+    let how = How { args, voice, style, engine };
     match &args.cases {
         None => single(&context, &spec, &how),
         Some(root) => cohort(&context, &spec, root, &how),
@@ -100,6 +105,8 @@ struct How<'a> {
     args: &'a Run,
     voice: Voice,
     style: Option<Style>,
+    /// Where cases run; nothing for this process.
+    engine: Option<Engine>,
 }
 
 impl How<'_> {
@@ -125,10 +132,11 @@ pub fn spec(args: &Program, environment: &Environment) -> Result<Spec, Error> {
             )));
         }
     }
-    let mut settings = Vec::new();
+    let (mut settings, mut raw) = (Vec::new(), Vec::new());
     for setting in &args.settings {
         let (name, value) = split("--set", "VALUE", setting)?;
         settings.push((name.to_owned(), Setting::parse(value)));
+        raw.push((name.to_owned(), value.to_owned()));
     }
     Ok(Spec {
         program: args.program.clone(),
@@ -138,6 +146,8 @@ pub fn spec(args: &Program, environment: &Environment) -> Result<Spec, Error> {
         dialect: args.dialect.map(dialect),
         inputs,
         settings,
+        raw,
+        imports: None,
         output: None,
         rehash: false,
         options: Options::default(),
@@ -201,7 +211,8 @@ fn split<'a>(flag: &str, what: &str, text: &'a str) -> Result<(&'a str, &'a str)
     }
 }
 
-fn threads(text: &str) -> Result<usize, Error> {
+/// Reads `--threads`.
+pub fn threads(text: &str) -> Result<usize, Error> {
     quantity::threads(text).ok_or_else(|| {
         Error::Usage(format!(
             "--threads {text}: write a count from 1 to 1024, or leave it out to use all cores"
@@ -214,7 +225,8 @@ fn ttl(text: &str) -> Result<Duration, Error> {
         .ok_or_else(|| Error::Usage(format!("--ttl {text}: write for example 30d or 12h")))
 }
 
-fn memory(text: &str) -> Result<u64, Error> {
+/// Reads `--memory`.
+pub fn memory(text: &str) -> Result<u64, Error> {
     quantity::size(text)
         .ok_or_else(|| Error::Usage(format!("--memory {text}: write for example 500M or 8G")))
 }
@@ -351,8 +363,7 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
             events: how.args.events,
         })
     };
-    let width = cohort::width(context, &cohort);
-    cohort::run(context, spec, &cohort, width, &listen, &mut |done: Done<'_>| {
+    let mut each = |done: Done<'_>| {
         let name = &done.case.name;
         let mut row = vec![None; labels.len()];
         let mut ok = false;
@@ -393,7 +404,22 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
                 unwritten = Some(Error::Write { path: path.clone(), source });
             }
         }
-    });
+    };
+    let far = match &how.engine {
+        None => {
+            let width = cohort::width(context, &cohort);
+            cohort::run(context, spec, &cohort, width, &listen, &mut each);
+            Ok(())
+        }
+        Some(engine) => {
+            let mut say = |words: &str| {
+                if !how.voice.quiet {
+                    out::say(words);
+                }
+            };
+            engine::run(context, spec, &cohort, engine, &listen, &mut say, &mut each)
+        }
+    };
     progress.finish();
     total.wall = begin.elapsed();
     let named: Vec<_> = kept.iter().map(|(name, answer)| (Some(name.as_str()), answer)).collect();
@@ -413,7 +439,7 @@ fn cohort(context: &Context, spec: &Spec, root: &Path, how: &How<'_>) -> Result<
     }
     notices::tell(&context.store, how.voice);
     tell_pulled(context, how.voice);
-    if let Some(error) = fatal.or(unwritten) {
+    if let Some(error) = fatal.or(far.err()).or(unwritten) {
         return Err(error);
     }
     for (case, answer) in &named {
