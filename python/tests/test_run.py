@@ -123,6 +123,27 @@ def test_a_refusal_is_an_error_of_its_goals(heads, store, tmp_path):
     assert "⚠" in cohort._repr_html_()
 
 
+def test_a_case_that_cannot_be_run_is_not_forgotten(heads, store, tmp_path):
+    cases = tmp_path / "cases"
+    shutil.copytree(heads / "cases", cases)
+    (cases / "case-2" / "case-2_seg.nii.gz").unlink()
+    told = vox.run('load s = "s.nii.gz"\nsave "s.nii.gz" s', {"s": cases / "case-1/case-1_seg.nii.gz"}, store=store)
+    small = vox.Image.of(told["s.nii.gz"].array[:9]).nibabel()
+    pytest.importorskip("nibabel").save(small, cases / "case-3" / "case-3_seg.nii.gz")
+    cohort = vox.run(heads / "lesion.imgql", cases=cases, store=store)
+    assert list(cohort) == ["case-1", "case-2", "case-3"]
+    assert list(cohort.failed) == ["case-2", "case-3"]
+    assert "`seg` is missing" in cohort.failed["case-2"][""]
+    assert "E0250" in cohort["case-3"].problem
+    with pytest.raises(vox.GoalError, match="missing"):
+        cohort["case-2"]["dice"]
+    assert [row.get("dice") for row in cohort.rows()][1:] == [None, None]
+    assert "missing" in cohort._repr_html_()
+    (cases / "case-1" / "case-1_seg.nii.gz").unlink()
+    with pytest.raises(vox.ProgramError):
+        vox.run('load f = "f.nii.gz"\nprint "a" volum(f)', {"f": "{case}_flair.nii.gz"}, cases=cases, store=store)
+
+
 def test_a_cohort_of_named_inputs_is_that_of_its_folder(heads, store):
     pytest.importorskip("pyarrow")
     cases = {

@@ -160,7 +160,7 @@ class Cohort(Mapping[str, Result]):
 
     @property
     def failed(self) -> dict[str, dict[str, str]]:
-        """The errors of each case that has some."""
+        """The errors of each case that has some, by its goals; under "" why it could not be run at all."""
         told = {}
         for case, result in self._results.items():
             errors = dict(result.errors)
@@ -202,7 +202,10 @@ class Cohort(Mapping[str, Result]):
         rows = []
         for case, result in self._results.items():
             goals = {goal.label: goal for goal in result.goals}
-            rows.append((case, *(_shown(goals.get(name)) for name in columns)))
+            if result.problem is not None and columns:
+                rows.append((case, f"⚠ {result.problem}", *("" for _ in columns[1:])))
+            else:
+                rows.append((case, *(_shown(goals.get(name)) for name in columns)))
         return show.table_html(("case", *columns), rows, _caption(self.counts))
 
 
