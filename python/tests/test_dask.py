@@ -228,7 +228,13 @@ def test_a_held_error_does_not_answer_a_group_that_is_asked_again(cluster, drive
     key = one.run("sleep=3")
     one.wait(key, "start")
     with Client(there.address, set_as_default=False) as client:
-        held = client.submit(len, [], key=key)  # Its key is known: it joins those who wait for the group.
+        # Its key is known: it joins those who wait for the group.
+        held = client.submit(len, [], key=key)
+
+        def waiting(dask_scheduler):
+            return len(dask_scheduler.tasks[key].who_wants)
+
+        wait_until(lambda: client.run_on_scheduler(waiting) == 2)
         first.kill()
         lost = one.end(key)
         assert (lost["event"], "died" in lost["reason"]) == ("lost", True)
