@@ -1,4 +1,7 @@
 //! `vox run --cases`: a program over a cohort.
+//!
+//! Of a case that is told nothing is held but its row of the table and what `--json`, `--report` and `--pin` asked
+//! for, as text: a cohort may have very many.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,14 +14,14 @@ use crate::app::cohort::{self, Done};
 use crate::app::context::Context;
 use crate::app::distribute;
 use crate::app::error::{Error, Whose};
-use crate::app::outputs;
 use crate::app::run::{Answer, Listener, Spec};
-use crate::app::table;
+use crate::app::table::cell::Cell;
+use crate::app::table::file::Table;
 use crate::app::upkeep;
 use crate::cli::command::notices;
 use crate::cli::command::profile::Profile;
 use crate::cli::command::telling::{
-    How, end, keep_small, last_line, report_json, tell_pulled, write_report,
+    How, Kept, end, keep_small, last_line, tell_pulled, write_report,
 };
 use crate::cli::exit;
 use crate::cli::failure;
@@ -29,6 +32,7 @@ use crate::cli::teller::Teller;
 use crate::cli::words::Voice;
 use crate::exec::event::Outcome;
 use crate::exec::report::Report;
+use crate::id::NodeId;
 use crate::plan::goal::Action;
 use crate::value::text;
 
@@ -59,15 +63,21 @@ pub(super) fn run(
         cohort::check(context, spec, &cohort)?;
     }
     let live = out::is_terminal() && !context.environment.quiet_terminal;
-    let mut progress = Progress::new(cohort.cases.len(), live, how.voice.quiet);
     let labels = cohort::labels(spec);
-    let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
-    let mut total = Report::default();
-    let mut failed = 0usize;
-    let mut fatal = None;
-    let mut kept = Vec::new();
-    let mut profile = Profile::default();
-    let mut unwritten = None;
+    let table = how.args.table.as_ref().zip(how.style);
+    let mut told = Told {
+        how,
+        progress: Progress::new(cohort.cases.len(), live, how.voice.quiet),
+        table: table.map(|(path, style)| Table::new(path, style, &labels)),
+        labels,
+        total: Report::default(),
+        failed: 0,
+        fatal: None,
+        profile: how.args.profile.then(Profile::default),
+        answer: how.args.json.then(|| Kept::new(false)),
+        report: how.args.report.is_some().then(|| Kept::new(true)),
+        pins: Vec::new(),
+    };
     let listen = |case: &Case| -> Box<dyn Listener> {
         Box::new(Teller {
             // Warnings of lowering are the same for every case: the first tells them.
@@ -80,48 +90,7 @@ pub(super) fn run(
             events: how.args.events,
         })
     };
-    let mut each = |done: Done<'_>| {
-        let name = &done.case.name;
-        let mut row = vec![None; labels.len()];
-        let mut ok = false;
-        match done.answer {
-            Ok(answer) => {
-                progress.aside(|| {
-                    tell_case(name, &answer, how);
-                });
-                for (action, outcome) in &answer.goals {
-                    if let (Action::Print { label }, Outcome::Value(value)) = (action, outcome)
-                        && let Some(at) = labels.iter().position(|other| other == label)
-                    {
-                        row[at] = text::show(value);
-                    }
-                }
-                ok = answer.failure().is_none();
-                add(&mut total, &answer.report);
-                profile.add(&answer);
-                kept.push((name.clone(), answer));
-            }
-            Err(error) => {
-                total.failed += 1;
-                progress.aside(|| {
-                    out::say(&format!("vox: case {name} failed"));
-                    how.voice.error(&error);
-                });
-                if matches!(error.whose(), Whose::Store | Whose::Stopped) {
-                    fatal = Some(error);
-                }
-            }
-        }
-        failed += usize::from(!ok);
-        rows.push((name.clone(), row));
-        progress.case(total.computed, total.reused);
-        if let (Some(path), Some(style)) = (&how.args.table, how.style) {
-            let text = table::write(style, &labels, &rows);
-            if let Err(source) = outputs::replace(path, text.as_bytes()) {
-                unwritten = Some(Error::Write { path: path.clone(), source });
-            }
-        }
-    };
+    let mut each = |done: Done<'_>| told.case(done);
     let far = match &how.engine {
         None => {
             let width = cohort::width(context, &cohort);
@@ -137,36 +106,123 @@ pub(super) fn run(
             distribute::run(context, spec, &cohort, engine, &listen, &mut say, &mut each)
         }
     };
-    progress.finish();
-    total.wall = begin.elapsed();
-    let named: Vec<_> = kept.iter().map(|(name, answer)| (Some(name.as_str()), answer)).collect();
-    let told = report_json(context, &named, &total, false);
-    if how.args.json && !how.args.events {
-        out::line(&told.to_string());
-    }
-    if let Some(path) = &how.args.report {
-        write_report(path, &report_json(context, &named, &total, true))?;
-    }
-    if how.args.events {
-        out::line(&end(&total, how.args.json.then_some(told)).to_string());
-    }
-    out::flush();
-    if how.args.profile {
-        profile.tell();
-    }
-    notices::tell(&context.store, how.voice);
-    tell_pulled(context, how.voice);
-    if let Some(error) = fatal.or(far.err()).or(unwritten) {
-        return Err(error);
-    }
-    for (case, answer) in &named {
-        if let Some(name) = &how.args.pin {
-            upkeep::pin_goals(context, name, *case, answer)?;
+    told.total.wall = begin.elapsed();
+    told.end(context, far.err())
+}
+
+/// What was told of a cohort so far.
+struct Told<'a> {
+    how: &'a How<'a>,
+    progress: Progress,
+    labels: Vec<String>,
+    table: Option<Table>,
+    total: Report,
+    /// How many cases failed.
+    failed: usize,
+    /// What ended the run before its end.
+    fatal: Option<Error>,
+    profile: Option<Profile>,
+    /// For `--json`.
+    answer: Option<Kept>,
+    /// For `--report`.
+    report: Option<Kept>,
+    /// For `--pin`.
+    pins: Vec<(String, NodeId)>,
+}
+
+impl Told<'_> {
+    /// Tells a case.
+    fn case(&mut self, done: Done<'_>) {
+        let name = &*done.case.name;
+        let mut row = vec![Cell::Missing; self.labels.len()];
+        match done.answer {
+            Ok(answer) => {
+                self.progress.aside(|| tell_case(name, &answer, self.how));
+                for (action, outcome) in &answer.goals {
+                    if let (Action::Print { label }, Outcome::Value(value)) = (action, outcome)
+                        && let Some(at) = self.labels.iter().position(|other| other == label)
+                    {
+                        row[at] = Cell::of(value);
+                    }
+                }
+                self.failed += usize::from(answer.failure().is_some());
+                self.keep(name, &answer);
+            }
+            Err(error) => {
+                self.failed += 1;
+                self.total.failed += 1;
+                self.refused(name, error);
+            }
+        }
+        self.progress.case(self.total.computed, self.total.reused);
+        if let Some(table) = &mut self.table {
+            // What goes wrong meanwhile is tried again, and told at the end.
+            table.add(name, row).ok();
         }
     }
-    keep_small(context, how.voice);
-    last_line(&total, how.voice);
-    Ok(if failed > 0 { exit::exit(Whose::Result) } else { ExitCode::SUCCESS })
+
+    /// Keeps what was asked for.
+    fn keep(&mut self, name: &str, answer: &Answer) {
+        add(&mut self.total, &answer.report);
+        if let Some(profile) = &mut self.profile {
+            profile.add(answer);
+        }
+        for kept in [&mut self.answer, &mut self.report].into_iter().flatten() {
+            kept.add(name, answer);
+        }
+        if let Some(pin) = &self.how.args.pin {
+            self.pins.extend(upkeep::goals(pin, Some(name), answer));
+        }
+    }
+
+    /// Tells a case that could not be run at all.
+    fn refused(&mut self, name: &str, error: Error) {
+        self.progress.aside(|| {
+            out::say(&format!("vox: case {name} failed"));
+            self.how.voice.error(&error);
+        });
+        let problem = shape::problem(&error);
+        for kept in [&mut self.answer, &mut self.report].into_iter().flatten() {
+            kept.add_refused(name, &problem);
+        }
+        if self.how.args.events {
+            out::line(&json!({"event": "case", "case": name, "error": problem}).to_string());
+            out::flush();
+        }
+        if matches!(error.whose(), Whose::Store | Whose::Stopped) {
+            self.fatal = Some(error);
+        }
+    }
+
+    /// Tells all of them; `far` is what stopped the engine.
+    fn end(mut self, context: &Context, far: Option<Error>) -> Result<ExitCode, Error> {
+        let how = self.how;
+        // First of all, whatever else goes wrong.
+        let unwritten = self.table.as_mut().and_then(|table| {
+            let source = table.finish().err()?;
+            Some(Error::Write { path: table.path().to_owned(), source })
+        });
+        self.progress.finish();
+        let answer = self.answer.take().map(|kept| kept.close(context, &self.total));
+        end(how.args, &self.total, answer.as_deref());
+        if let (Some(path), Some(kept)) = (&how.args.report, self.report.take()) {
+            write_report(path, &kept.close(context, &self.total))?;
+        }
+        if let Some(profile) = &self.profile {
+            profile.tell();
+        }
+        notices::tell(&context.store, how.voice);
+        tell_pulled(context, how.voice);
+        if let Some(error) = self.fatal.or(far).or(unwritten) {
+            return Err(error);
+        }
+        if how.args.pin.is_some() {
+            upkeep::pin_goals(context, self.pins)?;
+        }
+        keep_small(context, how.voice);
+        last_line(&self.total, how.voice);
+        Ok(if self.failed > 0 { exit::exit(Whose::Result) } else { ExitCode::SUCCESS })
+    }
 }
 
 /// Returns what is wrong with a folder that has no case.

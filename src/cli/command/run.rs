@@ -16,7 +16,7 @@ use crate::app::quantity;
 use crate::app::remote::Tell;
 use crate::app::run::{self, Spec};
 use crate::app::syntax;
-use crate::app::table::Style;
+use crate::app::table::style::Style;
 use crate::app::upkeep;
 use crate::app::world::World;
 use crate::cli::args::{DialectWord, KeepWord, Run};
@@ -24,7 +24,7 @@ use crate::cli::command::cohort;
 use crate::cli::command::notices;
 use crate::cli::command::profile::Profile;
 use crate::cli::command::telling::{
-    How, end, keep_small, last_line, report_json, tell_pulled, write_report,
+    self, How, end, keep_small, last_line, tell_pulled, write_report,
 };
 use crate::cli::exit;
 use crate::cli::failure;
@@ -69,8 +69,7 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
         (false, false) => Access::Write,
     };
     let style = args.table.as_deref().map(|path| {
-        Style::of(path)
-            .ok_or_else(|| Error::Usage(format!("--table {}: write .csv or .tsv", path.display())))
+        Style::of(path).map_err(|why| Error::Usage(format!("--table {}: {why}", path.display())))
     });
     let style = style.transpose()?;
     let tell: Tell = Box::new(move |why| {
@@ -207,20 +206,14 @@ fn single(context: &Context, spec: &Spec, how: &How<'_>) -> Result<ExitCode, Err
     let answer = run::run(context, spec, None, &mut teller);
     let answer = answer?;
     if let Some(name) = &how.args.pin {
-        upkeep::pin_goals(context, name, None, &answer)?;
+        upkeep::pin_goals(context, upkeep::goals(name, None, &answer))?;
     }
     failure::tell(&answer, None, &how.output(None), how.voice);
-    let told = report_json(context, &[(None, &answer)], &answer.report, false);
-    if how.args.json && !how.args.events {
-        out::line(&told.to_string());
-    }
+    let told = how.args.json.then(|| telling::answer(context, &answer, false).to_string());
+    end(how.args, &answer.report, told.as_deref());
     if let Some(path) = &how.args.report {
-        write_report(path, &report_json(context, &[(None, &answer)], &answer.report, true))?;
+        write_report(path, &telling::answer(context, &answer, true).to_string())?;
     }
-    if how.args.events {
-        out::line(&end(&answer.report, how.args.json.then_some(told)).to_string());
-    }
-    out::flush();
     if how.args.profile {
         let mut profile = Profile::default();
         profile.add(&answer);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::app::context::Context;
 use crate::app::engine::Engine;
@@ -10,7 +10,7 @@ use crate::app::error::Error;
 use crate::app::outputs;
 use crate::app::quantity;
 use crate::app::run::Answer;
-use crate::app::table::Style;
+use crate::app::table::style::Style;
 use crate::app::upkeep;
 use crate::cli::args::Run;
 use crate::cli::command::gc::{count, removed};
@@ -29,6 +29,7 @@ pub(super) struct How<'a> {
 }
 
 impl How<'_> {
+    /// Are values printed as lines?
     pub(super) fn lines(&self) -> bool {
         !self.args.json && !self.args.events
     }
@@ -40,40 +41,85 @@ impl How<'_> {
     }
 }
 
-pub(super) fn report_json(
-    context: &Context,
-    cases: &[(Option<&str>, &Answer)],
-    total: &Report,
+/// Returns the answer of a run of one case.
+pub(super) fn answer(context: &Context, answer: &Answer, nodes: bool) -> Json {
+    let mut told = shape::case(None, answer, nodes);
+    told["schema"] = json!(shape::SCHEMA);
+    if let Some(pulled) = pulled(context) {
+        told["pulled"] = pulled;
+    }
+    told
+}
+
+/// The answer of a cohort while it runs, as its text: of a case nothing else is held, and of ten thousand cases the text
+/// is some megabytes.
+pub(super) struct Kept {
     nodes: bool,
-) -> serde_json::Value {
-    let mut report = if let [(None, answer)] = cases {
-        shape::case(None, answer, nodes)
-    } else {
-        let cases: Vec<_> =
-            cases.iter().map(|(name, answer)| shape::case(*name, answer, nodes)).collect();
-        json!({ "cases": cases, "counts": shape::counts(total) })
-    };
-    report["schema"] = json!(shape::SCHEMA);
-    if let Some(remote) = &context.remote {
-        let pulled = remote.pulled();
-        report["pulled"] = json!({
-            "peer": remote.name(), "segments": pulled.segments, "objects": pulled.objects,
-            "bytes": pulled.bytes,
-        });
-    }
-    report
+    text: String,
 }
 
-/// Returns the last event.
-pub(super) fn end(total: &Report, answer: Option<serde_json::Value>) -> serde_json::Value {
-    let mut end = json!({ "event": "end", "counts": shape::counts(total) });
-    if let Some(answer) = answer {
-        end["answer"] = answer;
+impl Kept {
+    /// Begins; with `nodes` each case tells all nodes that ran.
+    pub(super) fn new(nodes: bool) -> Self {
+        Self { nodes, text: String::new() }
     }
-    end
+
+    /// Takes what a case gave.
+    pub(super) fn add(&mut self, name: &str, answer: &Answer) {
+        self.push(&shape::case(Some(name), answer, self.nodes));
+    }
+
+    /// Takes why a case could not be run.
+    pub(super) fn add_refused(&mut self, name: &str, problem: &Json) {
+        self.push(&shape::refused(name, problem.clone()));
+    }
+
+    fn push(&mut self, case: &Json) {
+        self.text.push_str(if self.text.is_empty() { "{\"cases\":[" } else { "," });
+        self.text.push_str(&case.to_string());
+    }
+
+    /// Returns the whole.
+    pub(super) fn close(mut self, context: &Context, total: &Report) -> String {
+        if self.text.is_empty() {
+            self.text.push_str("{\"cases\":[");
+        }
+        self.text.push_str(&format!("],\"counts\":{}", shape::counts(total)));
+        if let Some(pulled) = pulled(context) {
+            self.text.push_str(&format!(",\"pulled\":{pulled}"));
+        }
+        self.text.push_str(&format!(",\"schema\":{}}}", shape::SCHEMA));
+        self.text
+    }
 }
 
-pub(super) fn write_report(path: &Path, report: &serde_json::Value) -> Result<(), Error> {
+/// Returns what came from a peer, where one is asked.
+fn pulled(context: &Context) -> Option<Json> {
+    let remote = context.remote.as_ref()?;
+    let pulled = remote.pulled();
+    Some(json!({
+        "peer": remote.name(), "segments": pulled.segments, "objects": pulled.objects,
+        "bytes": pulled.bytes,
+    }))
+}
+
+/// Tells the answer, and the last event.
+pub(super) fn end(args: &Run, total: &Report, answer: Option<&str>) {
+    if args.events {
+        let end = json!({ "event": "end", "counts": shape::counts(total) }).to_string();
+        match answer {
+            // A member more, in front: the text may be long, and is JSON already.
+            Some(answer) => out::line(&format!("{{\"answer\":{answer},{}", &end[1..])),
+            None => out::line(&end),
+        }
+    } else if let Some(answer) = answer {
+        out::line(answer);
+    }
+    out::flush();
+}
+
+/// Writes what `--report` asks for.
+pub(super) fn write_report(path: &Path, report: &str) -> Result<(), Error> {
     outputs::replace(path, format!("{report}\n").as_bytes())
         .map_err(|source| Error::Write { path: path.to_owned(), source })
 }
