@@ -182,9 +182,8 @@ fn a_store_that_is_served_is_enough() {
 fn what_all_cases_share_and_is_dear_goes_ahead() {
     let desk = Desk::new();
     // Estimated far above a second, and quickly computed.
-    let steps: String = (0..9)
-        .map(|step| format!("let s{} = BinaryDilate(s{step}, 1, 1, 1)\n", step + 1))
-        .collect();
+    let step = |step| format!("let s{} = BinaryDilate(s{step}, 1, 1, 1)\n", step + 1);
+    let steps = (0..9).map(step).collect::<Vec<_>>().concat();
     let size = [150, 150, 140];
     let atlas = desk.write("atlas.nii", image(size, |x, y, z| ((x * y + z * 7) % 97) as f32));
     desk.write(
