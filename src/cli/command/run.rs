@@ -52,8 +52,12 @@ pub fn run(args: &Run, environment: Environment, voice: Voice) -> Result<ExitCod
         ttl: args.ttl.as_deref().map(ttl).transpose()?,
     };
     let limits = Limits { threads: flags.threads, memory: flags.memory, seconds: None };
-    let engine =
-        args.far.engine(args.cases.as_deref().unwrap_or(Path::new("")), limits, &environment)?;
+    let engine = args.far.engine(
+        args.cases.as_deref().unwrap_or(Path::new("")),
+        limits,
+        args.profile || args.report.is_some(),
+        &environment,
+    )?;
     let config = Config::gather(&flags, &environment)?;
     let mut spec = spec(&args.program, &environment)?;
     spec.output = args.output.clone();
@@ -112,6 +116,7 @@ pub fn spec(args: &Program, environment: &Environment) -> Result<Spec, Error> {
         text: text(&args.program, environment)?,
         world: world(args, environment)?,
         writes: true,
+        nodes: None,
         dialect: args.dialect.map(dialect),
         inputs,
         settings,
