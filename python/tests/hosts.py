@@ -34,8 +34,8 @@ save "alike.nii.gz" alike(2) >. $level
 """
 """Some tenths of a second a case: nodes of different cost, of which the last takes half."""
 
-# What workers run. Files in $FAULTS say what goes wrong there: `gate` (nobody begins), `poison` (the name of a case that
-# aborts its process), `version` (what it claims to be), `limit` (KiB of data). Every start is written down.
+# What workers run. Files in $FAULTS say what goes wrong: `gate` (nobody begins), `poison` (the name of a case that aborts
+# its process), `version-HOST` (what it claims to be), `limit` (KiB of data). Every start is written down.
 WRAPPER = """\
 #!/bin/sh
 if [ "$1" = --version ] && [ -e "$FAULTS/version-$VOX_TEST_HOST" ]; then exec cat "$FAULTS/version-$VOX_TEST_HOST"; fi
@@ -83,15 +83,25 @@ HAS_NAMESPACES = may(*NAMESPACES, "true")
 class Host:
     """A nanny, its worker, and what they begin."""
 
-    def __init__(self, grid, name, *options, state=None, **environment):
+    def __init__(self, grid, name, *options, prepare=":", **environment):
         self.grid, self.name = grid, name
-        self.state = state or grid.root / "state" / name
+        self.state = grid.root / "state" / name
         self.state.mkdir(parents=True, exist_ok=True)
         words = [sys.executable, "-m", "distributed.cli.dask_worker", grid.address, "--nanny", "--nthreads", "1"]
-        words += ["--name", name, "--memory-limit", "0", "--no-dashboard", "--local-directory", str(grid.root), *options]
+        words += [
+            "--name",
+            name,
+            "--memory-limit",
+            "0",
+            "--no-dashboard",
+            "--local-directory",
+            str(grid.root),
+            *options,
+        ]
         if HAS_NAMESPACES:
             # The first process of a namespace is its life: not the nanny, which may be killed alone.
-            words = [*NAMESPACES, "sh", "-c", 'hostname "$0"; "$@"; exit "$?"', name, *words]
+            script = f'hostname "$0"; {prepare}; "$@"; exit "$?"'
+            words = [*NAMESPACES, "sh", "-c", script, name, *words]
         environment = {"VOX_TEST_HOST": name, "XDG_STATE_HOME": str(self.state), **environment}
         self.process = grid.start(f"host-{name}", words, start_new_session=True, **environment)
 
@@ -251,8 +261,8 @@ class Grid:
                     found.append(int(path.name))
         return found
 
-    def cohort(self, count=14, zero=(), cost=(56, 56, 32)):
-        """Write a cohort; cases in `zero` are of nothing but zeros, and an operator refuses them."""
+    def cohort(self, count=14, zero=(), cost=(56, 56, 32), program=PROGRAM):
+        """Write a cohort and its program; cases in `zero` are of nothing but zeros."""
         self.at += 1
         folder = self.root / f"cohort-{self.at}"
         rng = np.random.default_rng(self.at)
@@ -261,7 +271,7 @@ class Grid:
             case.mkdir(parents=True)
             voxels = np.zeros(cost) if at in zero else rng.random(cost)
             vox.Image.of(voxels.astype("f4")).write_mha(case / "f.mha")
-        (folder.parent / f"{folder.name}.imgql").write_text(PROGRAM)
+        (folder.parent / f"{folder.name}.imgql").write_text(program)
         return folder
 
     def program(self, text):
@@ -272,7 +282,8 @@ class Grid:
 
     def words(self, folder, name, store, *options):
         out = self.root / f"out-{folder.name}-{name}"
-        words = [self.binary, "run", f"{folder}.imgql", "--cases", folder, "--set", "level=0.3", "--store", store]
+        words = [self.binary, "run", f"{folder}.imgql", "--cases", folder, "--store", store]
+        words += ["--set", "level=0.3"] if "$level" in Path(f"{folder}.imgql").read_text() else []
         return [*words, "-o", out, "--table", f"{out}.csv", *options]
 
     def local(self, folder):
@@ -399,4 +410,3 @@ def plain(item):
     if isinstance(item, dict):
         return sorted((name, plain(value)) for name, value in item.items())
     return item
-

@@ -1,4 +1,4 @@
-"""What goes wrong on a cluster: real processes of Dask and of the program, one fault each, and always the same result."""
+"""Faults on a cluster: real processes of Dask and of the program, one fault each, and always the same result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conftest import alive, children, wait_until
 
 pytest.importorskip("distributed")
 
-from hosts import HAS_NAMESPACES, Grid
+from hosts import HAS_NAMESPACES, Grid, may
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,7 @@ def test_what_is_killed_changes_no_result(whole, cohort, local, fault):
     run.wait(1)
     host = next(host for host in whole.hosts.values() if host.is_busy())
     fault(host)
+    assert run.process.poll() is None, "it came too late to be one"
     assert run.end().code == 0, run.words
     is_local(run, local)
 
@@ -237,7 +238,7 @@ def test_another_store_is_refused_before_the_first_case(whole, cohort):
     store = whole.shared / f"{cohort.name}-{run_name}"
     other = whole.root / "other"
     for path in (store, other):
-        words = [whole.binary, "run", whole.program("print \"a\" 1"), "--store", path]
+        words = [whole.binary, "run", whole.program('print "a" 1'), "--store", path]
         subprocess.run(words, env=whole.environment, check=True, capture_output=True)
     host = whole.hosts["h3"]
     enter = ["nsenter", "--target", str(host.nanny), "--mount", "mount", "--bind", other, store]
@@ -264,3 +265,41 @@ def test_two_users_run_each_group_once(whole, cohort, local):
     assert len(whole.starts()) == 7
     is_local(one, local)
     assert two.said == local.said
+
+
+def test_a_case_that_needs_too_much_memory_fails_alone(whole):
+    cohort = whole.cohort(4, program='load f = "f.mha"\nprint "v" volume(f >. 0.5)')
+    local = whole.local(cohort)
+    (cohort / "c99").mkdir()
+    with open(cohort / "c99" / "f.mha", "wb") as file:
+        size = 640
+        file.write(b"ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n")
+        file.write(b"DimSize = %d %d %d\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n" % (size, size, size))
+        file.truncate(file.tell() + size**3)
+    (whole.faults / "limit").write_text("300000")
+    run = whole.run(cohort, "--group", "1", "--memory", "64M", name=name()).end()
+    nothing_is_left(whole)
+    assert run.code == 1, run.words
+    assert run.said == local.said
+    assert "case c99 failed" in run.words
+    assert "memory" in run.words
+    assert len(whole.starts()) == 5, "it would need as much elsewhere"
+    assert local.receipts <= run.receipts
+    assert run.verify().returncode == 0
+
+
+@pytest.mark.parametrize("kib", [16, 400])
+def test_a_host_whose_disk_is_full_is_left_out(whole, cohort, local, tmp_path, kib):
+    if not (
+        whole.is_mounted and HAS_NAMESPACES and may("unshare", "--mount", "mount", "-t", "tmpfs", "none", tmp_path)
+    ):
+        pytest.skip("the system does not let a host have a disk of its own")
+    whole.hosts.pop("h0").kill()
+    state = whole.root / "state" / "full"
+    whole.host("full", prepare=f"mount -t tmpfs -o size={kib}k,mode=0755 none {state}")
+    wait_until(lambda: "full" in whole.workers(), 30)
+    wait_until(lambda: "h0" not in whole.workers(), 30)
+    run = whole.run(cohort, "--group", "1", name=name()).end()
+    assert run.code == 0, run.words
+    assert "full" in {host for _, host in whole.starts()}
+    is_local(run, local)
