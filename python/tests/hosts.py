@@ -34,7 +34,7 @@ save "alike.nii.gz" alike(2) >. $level
 """
 """Some tenths of a second a case: nodes of different cost, of which the last takes half."""
 
-# What workers run. Files in $FAULTS say what goes wrong: `gate` (nobody begins), `poison` (the name of a case that aborts
+# What workers run. Files in $FAULTS say what goes wrong: `gate` (nobody begins), `poison` (which case aborts
 # its process), `version-HOST` (what it claims to be), `limit` (KiB of data). Every start is written down.
 WRAPPER = """\
 #!/bin/sh
@@ -187,7 +187,9 @@ class Grid:
         self.others = []
         self.at = 0
         self.port = free_port()
-        self.start_scheduler()
+        self.scheduler = None
+        if count:
+            self.start_scheduler()
 
     @property
     def address(self):
@@ -290,14 +292,15 @@ class Grid:
         """What a run on this machine gives."""
         return Run(self, folder, "local").end()
 
-    def run(self, folder, *options, name, **more):
+    def run(self, folder, *options, name, scheduler=None, **more):
         """Begin a run on the cluster, into a store of that name."""
-        return Run(self, folder, name, "--engine", "dask", "--scheduler", self.address, *options, **more)
+        words = ["--engine", "dask", "--scheduler", scheduler or self.address]
+        return Run(self, folder, name, *words, *options, **more)
 
     def close(self):
         for host in self.hosts.values():
             host.kill()
-        for process in [self.scheduler, *self.others]:
+        for process in filter(None, [self.scheduler, *self.others]):
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             process.wait()
