@@ -10,7 +10,9 @@ import pytest
 
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("deltalake")
-pytest.importorskip("duckdb")
+duckdb = pytest.importorskip("duckdb")
+
+import pyarrow.parquet  # noqa: E402
 
 import vox  # noqa: E402
 from vox import tables  # noqa: E402
@@ -150,3 +152,30 @@ def test_a_killed_writer_leaves_a_whole_table(tmp_path):
     there = {row["case"] for row in table.read().to_pylist()}
     assert {line.strip() for line in acknowledged} <= there
     table.write(rows(("0", 2.0)))
+
+
+def test_a_parquet_table_of_the_program_is_read_with_pushdown(heads, tmp_path):
+    path, store = tmp_path / "t.parquet", tmp_path / "store"
+    words = [heads / "lesion.imgql", "--cases", heads / "cases", "-o", tmp_path / "out", "--store", store]
+    command = [os.environ["VOX_BINARY"], "run", *words, "--table", path]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    if ran.returncode == 2 and "built without Parquet" in ran.stderr:
+        pytest.skip("this vox was built without Parquet")
+    assert ran.returncode == 0, ran.stderr
+    file = pyarrow.parquet.ParquetFile(path)
+    assert file.schema_arrow.names[0] == "case"
+    assert str(file.schema_arrow.field("case").type) == "string"
+    assert str(file.schema_arrow.field("dice").type) == "double"
+    assert file.metadata.row_group(0).column(0).statistics.max == "case-3"
+    table = vox.table(store, heads / "lesion.imgql", cases=heads / "cases")
+    assert pyarrow.parquet.read_table(path).to_pylist() == table.to_pylist()
+    least = min(table.column("dice").to_pylist())
+    # A filter goes down to the scan: the statistics exclude the only row group.
+    assert pyarrow.parquet.read_table(path, filters=[("dice", ">", 2.0)]).num_rows == 0
+    with duckdb.connect() as connection:
+        asked = f"from read_parquet('{path}') where dice > {least!r}"
+        rows = connection.execute(f'select "case", dice {asked} order by all').fetchall()
+        assert rows == [(row["case"], row["dice"]) for row in table.to_pylist() if row["dice"] > least]
+        plan = connection.execute(f"explain select dice {asked}").fetchall()[0][1]
+        assert "Filters" in plan
+        assert "dice" in plan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -30,8 +29,6 @@ class Called:
     mistakes: list[Mistake] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     """Lines for people."""
-    problems: dict[str, str] = field(default_factory=dict)
-    """Why cases could not be run at all, by their names."""
 
     def error(self) -> VoxError:
         """Return the exception that the exit code means."""
@@ -103,27 +100,13 @@ def _feed(stdin: IO[str], text: Optional[str]) -> None:
 
 
 def _hear(stderr: IO[str], called: Called) -> None:
-    """Take in what is said to people; behind `vox: case NAME failed` stands why."""
-    case: Optional[str] = None
+    """Take in what is said to people."""
     for line in stderr:
         told = _object(line)
         if told is not None and "message" in told:
-            mistake = Mistake.of(told)
-            called.mistakes.append(mistake)
-            said = str(mistake)
-        else:
-            said = line.rstrip("\n")
-            found = re.fullmatch(r"vox: case (.+) failed", said)
-            if found:
-                case = found[1]
-                called.problems.setdefault(case, "")
-                continue
-            if said.startswith("vox: "):
-                case = None
-            if said.strip():
-                called.words.append(said)
-        if case is not None:
-            called.problems[case] = f"{called.problems[case]}\n{said}".strip()
+            called.mistakes.append(Mistake.of(told))
+        elif line.strip():
+            called.words.append(line.rstrip("\n"))
 
 
 def _object(line: str) -> Optional[dict[str, Any]]:

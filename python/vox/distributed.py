@@ -65,8 +65,8 @@ def run(
     where = Where(place, output)
 
     def take(event: calling.Event) -> None:
-        if on_case is not None and event["event"] == "case" and "answer" in event:
-            on_case(Result(event["answer"], where))
+        if on_case is not None and event["event"] == "case":
+            on_case(Result(event.get("answer", event), where))
 
     with _engine(client) as engine, ask(program, inputs, settings, cases) as asked:
         called = calling.call([*words, "--engine", engine, *options, *asked.arguments()], asked.text, take)

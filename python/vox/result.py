@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from vox import show
-from vox.errors import GoalError
+from vox.errors import GoalError, Mistake
 from vox.program import AnyStore
 from vox.store import Store
 
@@ -226,7 +226,8 @@ def _problem(told: Mapping[str, Any]) -> Optional[str]:
     error = told.get("error")
     if error is None:
         return None
-    return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+    mistakes = [Mistake.of(found) for found in error.get("mistakes") or [error]]
+    return "\n".join(str(mistake) for mistake in mistakes if mistake.severity == "error")
 
 
 def _number(told: Any) -> Any:

@@ -108,17 +108,12 @@ def answer(
     if told is None or called.code not in (0, 1, 4):
         raise called.error()
     where = Where(place, output, hold)
-    if is_cohort and called.problems and not told["cases"]:
+    if is_cohort and all("error" in case for case in told["cases"]):
         # What is wrong with all of them is most often said of the program: once, with its places.
         called.mistakes = list(dict.fromkeys(called.mistakes))
         of_program = any(mistake.code and not mistake.code.startswith(INPUTS) for mistake in called.mistakes)
         called.code = 3 if of_program else 4
         raise called.error()
-    if is_cohort and called.problems:
-        # The answer has the cases that ran; the others are no less part of the cohort.
-        there = {case["case"]: case for case in told["cases"]}
-        failed = {case: {"case": case, "error": why or "it failed"} for case, why in called.problems.items()}
-        told = {**told, "cases": [case for _, case in sorted({**failed, **there}.items())]}
     return Cohort(told, where) if is_cohort else Result(told, where)
 
 

@@ -7,7 +7,7 @@ use crate::app::config::{Config, Keep};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::fusions::Kernels;
-use crate::app::peers;
+use crate::app::peers::{self, Reached};
 use crate::app::remote::{Remote, Tell};
 use crate::app::upkeep;
 use crate::exec;
@@ -93,6 +93,24 @@ impl Context {
             budget: Budget::new(limit),
         };
         Ok(Self { environment, config, registry, store, exec, remote, stop })
+    }
+
+    /// Returns the same parts, joined so that a peer is asked for what is not in the store.
+    pub fn reaching(&self, peer: Reached, tell: Tell) -> Result<Self, Error> {
+        adopt::may(&self.store)?;
+        let (store, distrust) = (self.store.clone(), self.config.distrust.value.clone());
+        let remote = Arc::new(Remote::new(store, peer, distrust, self.stop.clone(), tell));
+        let elsewhere = Some(remote.clone() as Arc<dyn Elsewhere>);
+        let shelf: Arc<dyn Shelf> = Stored::reaching(self.store.clone(), elsewhere);
+        Ok(Self {
+            environment: self.environment.clone(),
+            config: self.config.clone(),
+            registry: self.registry.clone(),
+            store: self.store.clone(),
+            exec: exec::drive::Context { shelf, ..self.exec.clone() },
+            remote: Some(remote),
+            stop: self.stop.clone(),
+        })
     }
 
     /// Returns until when results are kept, in milliseconds since 1970; none means for ever.

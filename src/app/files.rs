@@ -25,6 +25,8 @@ pub struct Disk {
     inputs: Arc<Inputs>,
     world: World,
     rehash: bool,
+    /// Is a file that the memo does not know not read, but said to be unreadable?
+    only_known: bool,
     /// Imports that were brought along; then no others are there.
     imports: Option<Imports>,
     /// Two questions about one path get one answer.
@@ -43,6 +45,7 @@ impl Disk {
             inputs,
             world: world.clone(),
             rehash,
+            only_known: false,
             imports: None,
             known: Mutex::default(),
             took: AtomicU64::new(0),
@@ -61,6 +64,7 @@ impl Disk {
             inputs: Arc::new(Inputs::new(Arc::new(world.clone()))),
             world: world.clone(),
             rehash: false,
+            only_known: false,
             imports: None,
             known: Mutex::default(),
             took: AtomicU64::new(0),
@@ -70,6 +74,11 @@ impl Disk {
     /// Takes imports that were brought along; where there are some, none are looked for in files.
     pub fn importing(self, imports: Option<Imports>) -> Self {
         Self { imports, ..self }
+    }
+
+    /// Hashes nothing: files that the memo does not know cannot be read then.
+    pub fn knowing(self) -> Self {
+        Self { only_known: true, ..self }
     }
 
     /// Returns how long reading and hashing files has taken.
@@ -131,6 +140,9 @@ impl Disk {
             let mut begin = Vec::new();
             (&mut file).take(probe::PREFIX as u64).read_to_end(&mut begin).map_err(failed)?;
             return Ok(Part { digest, begin });
+        }
+        if self.only_known {
+            return Err(FileError::Unreadable(path.to_owned(), "it was not hashed yet".to_owned()));
         }
         let before = memo::look(&full, &file);
         file.rewind().map_err(failed)?;

@@ -5,9 +5,9 @@
 //! (sizes and times in words). What is told of a program without running it: [`check`], [`planning`],
 //! [`format`](mod@format) and [`syntax`]; of the language: [`ops`]. [`init`] makes a store, [`upkeep`] looks
 //! after it, with [`origins`] (where values come from) and [`deep`] (receipts computed again). What other stores have
-//! On many machines a cohort runs through an [`engine`] ([`distribute`]), whose far side is a [`worker`]. What other stores have
-//! comes through [`peers`] (who they are), [`sharing`] (all of it) and [`remote`] (while a run goes on). [`demo`] is a
-//! small cohort to try all this with. It may import every room below; it prints nothing.
+//! comes through [`peers`] (who they are), [`sharing`] (all of it) and [`remote`] (while a run goes on). A cohort on
+//! many machines is [`far`]. [`demo`] is a small cohort to try all this with. It may import every room below; it
+//! prints nothing.
 
 pub mod beneath;
 pub mod cases;
@@ -17,11 +17,9 @@ pub mod config;
 pub mod context;
 pub mod deep;
 pub mod demo;
-pub mod distribute;
-mod driver;
-pub mod engine;
 pub mod environment;
 pub mod error;
+pub mod far;
 pub mod files;
 pub mod format;
 pub mod fusions;
@@ -39,5 +37,4 @@ pub mod sharing;
 pub mod syntax;
 pub mod table;
 pub mod upkeep;
-pub mod worker;
 pub mod world;

@@ -29,6 +29,8 @@ pub struct Remote {
     given_up: AtomicBool,
     /// Segments that were fetched, or tried; held while some are.
     sought: Mutex<HashSet<(WriterId, SegmentName)>>,
+    /// Has all that is recorded there been brought, because it cannot be asked for nodes?
+    has_all: Mutex<bool>,
     /// Objects that are being fetched: who wants the same one waits.
     fetching: Mutex<HashMap<BlobId, Arc<Mutex<()>>>>,
     segments: AtomicU64,
@@ -79,6 +81,7 @@ impl Remote {
             tell,
             given_up: AtomicBool::new(false),
             sought: Mutex::default(),
+            has_all: Mutex::default(),
             fetching: Mutex::default(),
             segments: AtomicU64::new(0),
             objects: AtomicU64::new(0),
@@ -98,8 +101,33 @@ impl Remote {
         Pulled { segments, objects, bytes: count(&self.meter.bytes) }
     }
 
+    /// Brings all that is recorded there and not here, values aside; says whether that was something.
+    pub fn catch_up(&self) -> Result<bool, Error> {
+        if self.is_given_up() || self.reached.trust != Trust::Receipts {
+            return Ok(false);
+        }
+        self.settle(self.bring_all())
+    }
+
+    fn bring_all(&self) -> Result<bool, PeerError> {
+        let distrust = self.distrust.clone();
+        let how = How { lazy: true, distrust, now_ms: upkeep::now_ms(), ..How::default() };
+        let report = pull::pull(&self.store, &*self.reached.source, &how, &self.meter)?;
+        self.segments.fetch_add(report.segments.fetched, Ordering::Relaxed);
+        Ok(report.segments.fetched > 0)
+    }
+
     fn bring(&self, nodes: &[NodeId]) -> Result<bool, PeerError> {
         let source = &*self.reached.source;
+        if !source.tells()? {
+            // One by one it cannot be asked: all at once, once.
+            let mut has_all = self.has_all.lock().unwrap_or_else(PoisonError::into_inner);
+            return if std::mem::replace(&mut *has_all, true) {
+                Ok(false)
+            } else {
+                self.bring_all()
+            };
+        }
         let mut offers: Vec<Offer> = Vec::new();
         let ask = |node: &NodeId| source.receipt(*node).map(Some);
         pull::each(nodes, &self.meter, &ask, &|_| 0, |brought: Vec<Vec<Offer>>| {

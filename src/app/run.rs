@@ -19,7 +19,8 @@ use crate::exec::event::{Event, Outcome, Sink};
 use crate::exec::inputs::Inputs;
 use crate::exec::outputs::Outputs;
 use crate::exec::report::Report;
-use crate::id::NodeId;
+use crate::exec::shelf::Looked;
+use crate::id::{Digest, NodeId};
 use crate::lang::diagnostic::Diagnostic;
 use crate::lang::dialect::Dialect;
 use crate::lang::source::{Source, SourceId};
@@ -27,7 +28,7 @@ use crate::lower::files::Files;
 use crate::lower::lowered::{Lowered, Usage};
 use crate::lower::program::lower;
 use crate::lower::request::{Request, Setting};
-use crate::plan::goal::Action;
+use crate::plan::goal::{Action, Goal};
 use crate::plan::graph::{Operand, Plan};
 use crate::primitive::registry::Registry;
 
@@ -56,6 +57,8 @@ pub struct Spec {
     pub writes: bool,
     /// Is the memo of input files ignored?
     pub rehash: bool,
+    /// What is computed instead of what the program wants, where that is said.
+    pub nodes: Option<Arc<Vec<NodeId>>>,
     /// How it is run.
     pub options: Options,
 }
@@ -77,6 +80,8 @@ pub struct Answer {
     pub sources: Vec<Source>,
     /// For each goal its node, where it is one.
     pub nodes: Vec<Option<NodeId>>,
+    /// The input files of the plan, with what was in them.
+    pub files: Vec<(PathBuf, Digest)>,
     /// For each goal, what its failure stands on; nothing for goals that have a value.
     pub blame: Vec<Blame>,
 }
@@ -134,6 +139,23 @@ impl Sink for Relay<'_> {
     }
 }
 
+/// A case that is planned and not yet run.
+struct Begun {
+    lowered: Lowered,
+    inputs: Arc<Inputs>,
+    /// Where relative saves go.
+    output: PathBuf,
+    planning: Duration,
+    reading: Duration,
+}
+
+/// How a run of a case went: to its end, or until a file changed.
+enum Went {
+    Through(Box<Answer>),
+    /// This file is another than was planned with; so many goals were told.
+    Changed(PathBuf, usize),
+}
+
 /// Runs the program over one case, or over the inputs that it names itself.
 ///
 /// A file that changes while it is read makes the case be planned again, once, unless goals were
@@ -147,57 +169,126 @@ pub fn run(
     let mut tries = 0;
     loop {
         tries += 1;
-        let inputs = Arc::new(Inputs::new(Arc::new(spec.world.clone())));
         // What changed under us is hashed again, whatever the memo says.
         let rehash = spec.rehash || tries > 1;
-        let cwd = &context.environment.cwd;
-        let disk = Disk::new(context.store.clone(), inputs.clone(), &spec.world, rehash)
-            .importing(spec.imports.clone());
-        let began = Instant::now();
-        let request = request(spec, case);
-        let output = request.output.clone();
-        let disk = Arc::new(disk);
-        let lowered = plan(spec, request, disk.clone(), context.registry.clone())?;
-        let reading = disk.took();
-        let planning = began.elapsed();
-        listener.lowered(&lowered.diagnostics, &lowered.sources);
-        let mut plan = lowered.plan.expect("what has no plan is an error");
-        let files = drive::Files { inputs, outputs: outputs(context, spec, &output) };
-        let actions = plan.goals.iter().map(|goal| goal.action.clone()).collect();
-        let mut relay = Relay { listener, actions, told: 0 };
-        let done = drive::run(&mut plan, &files, &context.exec, &spec.options, &mut relay);
-        let told = relay.told;
-        match done {
-            Ok(report) => {
-                let actions = plan.goals.iter().map(|goal| goal.action.clone());
-                let goals = actions.zip(report.goals.iter().cloned()).collect();
-                let nodes = plan.goals.iter().map(|goal| match goal.value {
-                    Operand::Node(node) => Some(plan.id(node)),
-                    _ => None,
-                });
-                let nodes = nodes.collect();
-                let blame = report.goals.iter().map(|outcome| blame(&plan, outcome)).collect();
-                return Ok(Answer {
-                    blame,
-                    nodes,
-                    goals,
-                    report,
-                    planning,
-                    reading,
-                    diagnostics: lowered.diagnostics,
-                    sources: lowered.sources,
-                });
+        let begun = begin(context, spec, case, rehash, false)?;
+        match go(context, spec, begun, listener)? {
+            Went::Through(answer) => return Ok(*answer),
+            Went::Changed(path, told) if tries > 1 || told > 0 => {
+                return Err(Error::Changing { path });
             }
-            Err(exec::error::Error::InputChanged { path }) => {
-                // The memo is a help: where it cannot be written, nothing stands in it either.
-                context.store.forget(&cwd.join(&path)).ok();
-                if tries > 1 || told > 0 {
-                    return Err(Error::Changing { path });
-                }
-            }
-            Err(error) => return Err(error.into()),
+            Went::Changed(..) => {}
         }
     }
+}
+
+/// Runs a case of which all is known: its files by the memo, its goals by their receipts. Nothing, where
+/// a file would have to be hashed or a goal computed; that is found out quickly.
+pub fn known(
+    context: &Context,
+    spec: &Spec,
+    case: &Case,
+    listener: &mut dyn Listener,
+) -> Result<Option<Answer>, Error> {
+    if spec.rehash {
+        return Ok(None);
+    }
+    // What is wrong with a case is told by whoever runs it.
+    let Ok(begun) = begin(context, spec, Some(case), false, true) else { return Ok(None) };
+    let plan = begun.lowered.plan.as_ref().expect("what has no plan is an error");
+    for goal in &plan.goals {
+        let is_known = match goal.value {
+            Operand::Literal(_) => true,
+            Operand::Template(_) => false,
+            Operand::Node(node) => match context.exec.shelf.look(plan.id(node))? {
+                Looked::Answer(answer) if answer.result.is_ok() => answer.here,
+                Looked::Answer(_) => !spec.options.retry_failed,
+                _ => false,
+            },
+        };
+        if !is_known {
+            return Ok(None);
+        }
+    }
+    match go(context, spec, begun, listener)? {
+        Went::Through(answer) => Ok(Some(*answer)),
+        Went::Changed(..) => Ok(None),
+    }
+}
+
+/// Plans a case.
+fn begin(
+    context: &Context,
+    spec: &Spec,
+    case: Option<&Case>,
+    rehash: bool,
+    only_known: bool,
+) -> Result<Begun, Error> {
+    let inputs = Arc::new(Inputs::new(Arc::new(spec.world.clone())));
+    let disk = Disk::new(context.store.clone(), inputs.clone(), &spec.world, rehash)
+        .importing(spec.imports.clone());
+    let disk = Arc::new(if only_known { disk.knowing() } else { disk });
+    let began = Instant::now();
+    let request = request(spec, case);
+    let output = request.output.clone();
+    let mut lowered = plan(spec, request, disk.clone(), context.registry.clone())?;
+    if let (Some(nodes), Some(plan)) = (&spec.nodes, &mut lowered.plan) {
+        let goal = |node: &NodeId| {
+            let node = plan.find(*node)?;
+            let action = Action::Print { label: plan.id(node).to_string() };
+            Some(Goal { action, value: Operand::Node(node), origin: plan.origin(node) })
+        };
+        plan.goals = nodes.iter().filter_map(goal).collect();
+    }
+    Ok(Begun { lowered, inputs, output, planning: began.elapsed(), reading: disk.took() })
+}
+
+/// Runs a case that is planned.
+fn go(
+    context: &Context,
+    spec: &Spec,
+    begun: Begun,
+    listener: &mut dyn Listener,
+) -> Result<Went, Error> {
+    let Begun { lowered, inputs, output, planning, reading } = begun;
+    listener.lowered(&lowered.diagnostics, &lowered.sources);
+    let mut plan = lowered.plan.expect("what has no plan is an error");
+    let files = drive::Files { inputs, outputs: outputs(context, spec, &output) };
+    let actions = plan.goals.iter().map(|goal| goal.action.clone()).collect();
+    let mut relay = Relay { listener, actions, told: 0 };
+    let report = match drive::run(&mut plan, &files, &context.exec, &spec.options, &mut relay) {
+        Ok(report) => report,
+        Err(exec::error::Error::InputChanged { path }) => {
+            // The memo is a help: where it cannot be written, nothing stands in it either.
+            context.store.forget(&context.environment.cwd.join(&path)).ok();
+            return Ok(Went::Changed(path, relay.told));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let actions = plan.goals.iter().map(|goal| goal.action.clone());
+    let goals = actions.zip(report.goals.iter().cloned()).collect();
+    let nodes = plan.goals.iter().map(|goal| match goal.value {
+        Operand::Node(node) => Some(plan.id(node)),
+        _ => None,
+    });
+    let nodes = nodes.collect();
+    let blame = report.goals.iter().map(|outcome| blame(&plan, outcome)).collect();
+    let read = plan.all_files();
+    let read = read.flat_map(|(_, files)| files.paths.iter().cloned().zip(files.digests.clone()));
+    let mut files: Vec<(PathBuf, Digest)> = read.collect();
+    files.sort_unstable();
+    files.dedup();
+    Ok(Went::Through(Box::new(Answer {
+        goals,
+        report,
+        planning,
+        reading,
+        diagnostics: lowered.diagnostics,
+        sources: lowered.sources,
+        nodes,
+        files,
+        blame,
+    })))
 }
 
 /// Returns where goals save.

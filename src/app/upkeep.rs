@@ -385,17 +385,9 @@ pub fn pin(
     Ok(name.to_owned())
 }
 
-/// Pins what goals gave, as NAME/LABEL.
-pub fn pin_goals(
-    context: &Context,
-    name: &str,
-    case: Option<&str>,
-    answer: &Answer,
-) -> Result<(), Error> {
-    let store = &context.store;
-    let before: HashMap<String, u64> =
-        store.pins()?.into_iter().map(|one| (one.pin.name, one.lam)).collect();
-    let mut entries = Vec::new();
+/// Returns what would pin the goals of a case: NAME/LABEL, in a cohort NAME/CASE/LABEL, and the node.
+pub fn goals(name: &str, case: Option<&str>, answer: &Answer) -> Vec<(String, NodeId)> {
+    let mut goals = Vec::new();
     for ((action, outcome), node) in answer.goals.iter().zip(&answer.nodes) {
         let (Some(node), false) = (node, matches!(outcome, Outcome::Failed(_))) else { continue };
         let label = match action {
@@ -406,11 +398,22 @@ pub fn pin_goals(
             Some(case) => format!("{name}/{case}/{label}"),
             None => format!("{name}/{label}"),
         };
-        let lam = before.get(&name).copied().unwrap_or(0) + 1;
-        let pin = store::log::record::Pin { name, target: Target::Node(*node), on: true };
-        entries.push(Entry { what: What::Pin(pin), lam, claim: None });
+        goals.push((name, *node));
     }
-    seal(store, entries)
+    goals
+}
+
+/// Pins nodes by names.
+pub fn pin_goals(context: &Context, goals: Vec<(String, NodeId)>) -> Result<(), Error> {
+    let store = &context.store;
+    let before: HashMap<String, u64> =
+        store.pins()?.into_iter().map(|one| (one.pin.name, one.lam)).collect();
+    let pin = |(name, node)| {
+        let lam = before.get(&name).copied().unwrap_or(0) + 1;
+        let pin = store::log::record::Pin { name, target: Target::Node(node), on: true };
+        Entry { what: What::Pin(pin), lam, claim: None }
+    };
+    seal(store, goals.into_iter().map(pin).collect())
 }
 
 /// Lets go of names; with `dry_run` only says what they keep.

@@ -168,7 +168,7 @@ pub struct Run {
     /// Save below DIR; in a cohort each case has its own folder there [default: here]
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Write what the cases print as a table, .csv or .tsv: one row a case
+    /// Write what the cases print as a table: one row a case; .csv, .tsv or, where vox has the feature, .parquet
     #[arg(long, value_name = "FILE", requires = "cases")]
     pub table: Option<PathBuf>,
     /// Use N threads [default: all cores]

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::app::engine::{Engine, Place};
 use crate::app::environment::Environment;
 use crate::app::error::Error;
+use crate::app::far::engine::{Engine, Place};
 use crate::cli::args::Common;
 use crate::remote::group::Limits;
 
@@ -28,6 +28,10 @@ pub struct Far {
     /// Prefer hosts that have begun a case when it is tried again
     #[arg(long, requires = "engine", help_heading = "On many machines")]
     pub near: bool,
+    /// Workers have stores of their own, which this run reads as they tell; with PEER, an address or a
+    /// folder that they can reach, they ask it for what theirs have not
+    #[arg(long, value_name = "PEER", requires = "engine", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "On many machines")]
+    pub own_stores: Option<String>,
     /// Use hosts only that have so much of NAME, as in GPU=1; may be given again
     #[arg(long, value_name = "NAME=N", requires = "engine", help_heading = "On many machines")]
     pub needs: Vec<String>,
@@ -39,6 +43,7 @@ impl Far {
         &self,
         cases: &Path,
         limits: Limits,
+        report: bool,
         environment: &Environment,
     ) -> Result<Option<Engine>, Error> {
         let Some(word) = &self.engine else { return Ok(None) };
@@ -87,7 +92,8 @@ impl Far {
         }
         let group = self.group.map(|count| count as usize);
         let cases = cases.to_owned();
-        Ok(Some(Engine { place, cases, group, near: self.near, needs, limits }))
+        let (near, from) = (self.near, self.own_stores.clone());
+        Ok(Some(Engine { place, cases, group, near, needs, limits, from, report }))
     }
 }
 
@@ -123,6 +129,10 @@ pub struct Worker {
     /// With --spool: wait up to SPAN, as in 5m, for a run to begin [default: not at all]
     #[arg(long, value_name = "SPAN", requires = "spool")]
     pub wait: Option<String>,
+    /// Where the run reads this worker's own store (an address, or a folder that it sees) when stores are not
+    /// shared [default: $VOX_OFFER, else the store's folder]
+    #[arg(long, value_name = "PEER")]
+    pub offer: Option<String>,
     /// Use N threads [default: what the group says, else all cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<String>,

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::app::error::Whose;
+use crate::app::error::{Error, Whose};
 use crate::app::run::Answer;
+use crate::cli::words::chain;
 use crate::exec::event::Outcome;
 use crate::exec::report::{Ran, Report};
 use crate::id::NodeId;
@@ -125,6 +126,30 @@ pub fn trouble(whose: Whose, message: &str) -> Json {
         "places": [],
         "help": null,
     })
+}
+
+/// Returns why a case could not be run at all, in the shape of a mistake; of a program's mistakes it is the first error,
+/// and `mistakes` has them all.
+pub fn problem(error: &Error) -> Json {
+    let mut problem = trouble(error.whose(), &chain(error));
+    let mut mistakes = Vec::new();
+    if let Error::Program { diagnostics, sources } = error {
+        let first = diagnostics.iter().find(|diagnostic| diagnostic.is_error());
+        if let (Some(Json::Object(first)), Json::Object(problem)) =
+            (first.map(|first| diagnostic(first, sources)), &mut problem)
+        {
+            problem.extend(first);
+        }
+        mistakes = diagnostics.iter().map(|found| diagnostic(found, sources)).collect();
+    }
+    problem["mistakes"] = Json::Array(mistakes);
+    problem
+}
+
+/// Returns a case that could not be run at all: it has no goals, and counts as one that failed.
+pub fn refused(name: &str, problem: Json) -> Json {
+    let counts = counts(&Report { failed: 1, ..Report::default() });
+    json!({ "case": name, "goals": [], "counts": counts, "error": problem })
 }
 
 /// Returns the counts of a report.

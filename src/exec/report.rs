@@ -5,13 +5,10 @@ use std::time::Duration;
 use crate::exec::event::Outcome;
 use crate::exec::why::Why;
 use crate::id::NodeId;
-use crate::plan::graph::NodeIndex;
 
 /// A node that ran.
 #[derive(Clone, Debug)]
 pub struct Ran {
-    /// Its place in the plan.
-    pub index: NodeIndex,
     /// Its id.
     pub node: NodeId,
     /// Its operator.

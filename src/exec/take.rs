@@ -108,7 +108,7 @@ impl Run<'_> {
             return Ok(());
         }
         let (id, op) = (self.plan.id(node), self.plan.signature(node).name);
-        let ran = Ran { index: node, node: id, op, us, bytes, made, claimed, why };
+        let ran = Ran { node: id, op, us, bytes, made, claimed, why };
         self.sink.event(Event::Node(&ran));
         self.report.ran(ran);
         Ok(())

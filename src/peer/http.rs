@@ -293,8 +293,12 @@ impl Source for Http {
         }))
     }
 
+    fn tells(&self) -> Result<bool, Error> {
+        Ok(self.kind()? == Kind::Serve)
+    }
+
     fn receipt(&self, node: NodeId) -> Result<Vec<Offer>, Error> {
-        if self.kind()? != Kind::Serve {
+        if !self.tells()? {
             return Ok(Vec::new());
         }
         let what = || format!("the receipt of node {node}");

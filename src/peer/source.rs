@@ -65,6 +65,11 @@ pub trait Source: Send + Sync {
     /// Fetches an object's file.
     fn object(&self, id: BlobId, progress: &dyn Progress) -> Result<Option<Vec<u8>>, Error>;
 
+    /// Says whether it can be asked for the receipt of a node; where it cannot, its segments are pulled.
+    fn tells(&self) -> Result<bool, Error> {
+        Ok(true)
+    }
+
     /// Returns segments in which a receipt of a node may lie; none where it has none, or cannot tell.
     fn receipt(&self, node: NodeId) -> Result<Vec<Offer>, Error>;
 }

@@ -1,5 +1,7 @@
 //! What a worker says while it runs a group: one JSON object a line.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// One line of a worker.
@@ -22,31 +24,14 @@ pub enum Event {
         kernels: String,
         /// The store that it writes.
         store: String,
+        /// Where that store can be read, if it is one of its own: an address or a folder.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offer: Option<String>,
         /// How many cases it has.
         cases: usize,
     },
     /// A case is done, and its receipts are durable.
-    Case {
-        /// Which.
-        case: String,
-        /// What became of it.
-        status: Status,
-        /// Its goals: labels, ids and small values.
-        #[serde(default)]
-        goals: serde_json::Value,
-        /// What ran.
-        #[serde(default)]
-        counts: Counts,
-        /// What it took.
-        #[serde(default)]
-        ms: u64,
-        /// Was it lost, by a fault of vox or for want of memory? Then nobody tries it in his own process.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        lost: bool,
-        /// Why it failed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<String>,
-    },
+    Case(Box<Told>),
     /// It goes on; each ten seconds.
     Alive {
         /// Cases that are done.
@@ -64,6 +49,64 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+}
+
+/// What a worker tells of a case.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// Which.
+    pub case: String,
+    /// What became of it.
+    pub status: Status,
+    /// Its goals: labels, ids and small values.
+    #[serde(default)]
+    pub goals: serde_json::Value,
+    /// What ran.
+    #[serde(default)]
+    pub counts: Counts,
+    /// What it took.
+    #[serde(default)]
+    pub ms: u64,
+    /// Was it lost, by a fault of vox or for want of memory? Then nobody tries it in his own process.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The input files that it hashed: who sees the same files need not hash them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Seen>,
+    /// The nodes that ran, where the group asks for a report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Ran>,
+}
+
+/// A file, its digest, and how it looked when it was hashed: path, digest, inode, size, mtime and ctime in
+/// nanoseconds since 1970.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Seen(pub PathBuf, pub String, pub u64, pub u64, pub i64, pub i64);
+
+/// A node that ran.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ran {
+    /// Its id.
+    pub node: String,
+    /// Its operator.
+    pub op: String,
+    /// What it took, in microseconds.
+    pub us: u64,
+    /// About how many bytes of it are kept.
+    #[serde(default)]
+    pub bytes: u64,
+    /// How many bytes it took in memory.
+    #[serde(default)]
+    pub made: u64,
+    /// Was it claimed?
+    #[serde(default)]
+    pub claimed: bool,
+    /// Had it been recorded before?
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// What became of a case.
@@ -169,7 +212,7 @@ mod tests {
     #[test]
     fn lines_are_read_as_they_were_written_and_later_kinds_are_passed_over() {
         let events = [
-            Event::Case {
+            Event::Case(Box::new(Told {
                 case: "a".to_owned(),
                 status: Status::Refused,
                 goals: serde_json::json!([{"print": "x", "error": "no"}]),
@@ -177,7 +220,17 @@ mod tests {
                 ms: 12,
                 lost: true,
                 error: Some("no".to_owned()),
-            },
+                files: vec![Seen("/data/a/f.nii".into(), "00".to_owned(), 7, 352, -1, 5)],
+                nodes: vec![Ran {
+                    node: "01".to_owned(),
+                    op: "vox1.max".to_owned(),
+                    us: 9,
+                    bytes: 0,
+                    made: 8,
+                    claimed: false,
+                    again: true,
+                }],
+            })),
             Event::Alive { done: 1, of: 2 },
             Event::End { code: 1, done: 2, error: None },
         ];
@@ -185,7 +238,9 @@ mod tests {
             assert_eq!(Event::parse(&event.line()), Some(event));
         }
         let short = r#"{"event":"case","key":"vox-1","case":"a","status":"hit"}"#;
-        assert!(matches!(Event::parse(short), Some(Event::Case { status: Status::Hit, .. })));
+        assert!(
+            matches!(Event::parse(short), Some(Event::Case(told)) if told.status == Status::Hit)
+        );
         assert_eq!(Event::parse(r#"{"event":"weather"}"#), None);
     }
 

@@ -36,7 +36,8 @@ pub struct Group {
     pub kernels: String,
     /// Where results go.
     pub store: StoreRef,
-    /// A peer to ask for what the store has not: a configured name, an address or a folder.
+    /// Where it is said, workers have stores of their own, and ask this peer for what theirs have not: a
+    /// configured name, an address or a folder; nobody, where it is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The working directory that the program is told of, and from which relative paths count.
@@ -57,6 +58,12 @@ pub struct Group {
     /// The labels of the goals that are told; all, if none is named.
     #[serde(default)]
     pub goals: Vec<String>,
+    /// The nodes that are computed of the first case, instead of what the program wants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+    /// Are the nodes told that ran?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub report: bool,
     /// The cases, in the order of the cohort.
     pub cases: Vec<Case>,
     /// What the worker may take.
@@ -184,6 +191,9 @@ impl Group {
         if self.program.dialect.is_some_and(|dialect| !(1..=2).contains(&dialect)) {
             return Err("its dialect is neither 1 nor 2".to_owned());
         }
+        if let Some(node) = self.nodes.iter().find(|node| Digest::parse(node).is_none()) {
+            return Err(format!("`{node}` is no id of a node"));
+        }
         if self.program.digest().hex() != self.program.blob {
             return Err(
                 "`program.blob` is not the digest of the program's text and imports".to_owned()
@@ -266,6 +276,8 @@ pub(in crate::remote) mod tests {
             retry_failed: false,
             rehash: false,
             goals: Vec::new(),
+            nodes: Vec::new(),
+            report: false,
             cases: (0..cases).map(case).collect(),
             limits: Limits { memory: Some(1 << 30), ..Limits::default() },
             needs: BTreeMap::from([("GPU".to_owned(), 1)]),

@@ -5,7 +5,7 @@
 //! after three tries alone it is named, and the rest go on. A group that takes three times as long as others of its
 //! size is sent once more while slots are free. Nothing here has threads, files or clocks: times are handed in.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::remote::event::{self, End};
@@ -22,6 +22,8 @@ const ASKED: u32 = 20;
 const LATE: f64 = 3.0;
 /// Below this nothing is late.
 const PROMPT_S: f64 = 2.0;
+/// Where all are handed out at once, more than this are in no group.
+const FILED: usize = 50;
 /// So many measurements are remembered.
 const MEASURED: usize = 101;
 
@@ -86,7 +88,8 @@ pub enum Ended {
 pub struct Plan {
     options: Options,
     slots: usize,
-    total: usize,
+    /// All cases.
+    added: HashSet<usize>,
     /// Cases that were never sent.
     fresh: VecDeque<usize>,
     /// Groups that go out again.
@@ -133,14 +136,13 @@ struct Flying {
 }
 
 impl Plan {
-    /// Begins with cases that nobody has tried.
-    pub fn new(cases: impl IntoIterator<Item = usize>, options: Options) -> Self {
-        let fresh: VecDeque<usize> = cases.into_iter().collect();
+    /// Begins without cases.
+    pub fn new(options: Options) -> Self {
         Self {
             options,
             slots: 1,
-            total: fresh.len(),
-            fresh,
+            added: HashSet::new(),
+            fresh: VecDeque::new(),
             waiting: VecDeque::new(),
             flying: BTreeMap::new(),
             settled: BTreeSet::new(),
@@ -150,6 +152,12 @@ impl Plan {
         }
     }
 
+    /// Takes in a case that nobody has tried.
+    pub fn add(&mut self, case: usize) {
+        self.fresh.push_back(case);
+        self.added.insert(case);
+    }
+
     /// Takes in that so many groups can run at once.
     pub fn slots(&mut self, count: usize) {
         self.slots = count.max(1);
@@ -157,7 +165,17 @@ impl Plan {
 
     /// Says whether every case is done or given up.
     pub fn is_done(&self) -> bool {
-        self.settled.len() == self.total
+        self.settled.len() == self.added.len()
+    }
+
+    /// Says whether a case was added.
+    pub fn knows(&self, case: usize) -> bool {
+        self.added.contains(&case)
+    }
+
+    /// Says whether a case waits to be sent.
+    pub fn has_more(&self) -> bool {
+        !self.fresh.is_empty() || !self.waiting.is_empty()
     }
 
     /// Returns how many groups are out.
@@ -382,8 +400,10 @@ impl Plan {
         if let Some(size) = self.options.group {
             return size.max(1);
         }
-        let most = (self.total / (4 * self.slots)).max(1);
+        let most = (self.added.len() / (4 * self.slots)).max(1);
         let size = match self.median() {
+            // What they take is never known in time where all are handed out at once.
+            None if self.options.at_once => FILED,
             // One each, until it is known what they take.
             None => 1,
             Some(cost) => {

@@ -13,6 +13,12 @@ fn seconds(s: f64) -> Duration {
     Duration::from_secs_f64(s)
 }
 
+fn plan_of(cases: std::ops::Range<usize>, options: Options) -> Plan {
+    let mut plan = Plan::new(options);
+    cases.for_each(|case| plan.add(case));
+    plan
+}
+
 /// What a simulated cluster does: cases of some cost, some of which end their process.
 struct World {
     cost_s: f64,
@@ -31,7 +37,7 @@ struct Outcome {
 
 /// Runs a plan to its end on a world of slots; groups take the sum of their cases.
 fn simulate(total: usize, options: Options, world: &World) -> Outcome {
-    let mut plan = Plan::new(0..total, options);
+    let mut plan = plan_of(0..total, options);
     plan.slots(world.slots);
     let mut out =
         Outcome { lost: Vec::new(), sizes: Vec::new(), end: Duration::ZERO, ran: BTreeMap::new() };
@@ -121,17 +127,17 @@ fn the_case_that_ends_its_process_is_named_and_the_rest_finish() {
 
 #[test]
 fn a_fixed_size_and_all_at_once_are_kept_to() {
-    let mut plan = Plan::new(0..10, Options { group: Some(4), at_once: true });
+    let mut plan = plan_of(0..10, Options { group: Some(4), at_once: true });
     let sizes: Vec<usize> = std::iter::from_fn(|| plan.batch()).map(|b| b.cases.len()).collect();
     assert_eq!(sizes, [4, 4, 2]);
-    let mut plan = Plan::new(0..10, Options { group: Some(1), at_once: false });
+    let mut plan = plan_of(0..10, Options { group: Some(1), at_once: false });
     plan.slots(2);
     assert_eq!(std::iter::from_fn(|| plan.batch()).count(), 4, "two run, two lie ready");
 }
 
 #[test]
 fn who_was_not_alone_is_not_to_blame() {
-    let mut plan = Plan::new(0..2, Options { group: Some(2), at_once: true });
+    let mut plan = plan_of(0..2, Options { group: Some(2), at_once: true });
     let batch = plan.batch().unwrap();
     plan.told(0);
     for attempt in 0..3 {
@@ -151,7 +157,7 @@ fn who_was_not_alone_is_not_to_blame() {
 #[test]
 fn codes_decide_what_is_tried_again_and_where() {
     let one = || {
-        let mut plan = Plan::new(0..4, Options { group: Some(4), at_once: true });
+        let mut plan = plan_of(0..4, Options { group: Some(4), at_once: true });
         let batch = plan.batch().unwrap();
         plan.began(batch.number, "a", Duration::ZERO);
         (plan, batch.number)
@@ -195,7 +201,7 @@ fn codes_decide_what_is_tried_again_and_where() {
 
 #[test]
 fn a_group_that_is_late_is_sent_once_more() {
-    let mut plan = Plan::new(0..9, Options { group: Some(3), at_once: false });
+    let mut plan = plan_of(0..9, Options { group: Some(3), at_once: false });
     plan.slots(3);
     let batches: Vec<Batch> = std::iter::from_fn(|| plan.batch()).collect();
     for batch in &batches {

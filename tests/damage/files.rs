@@ -92,6 +92,7 @@ impl Small {
             output: Some("out".into()),
             world: World::All(self.folder.path().to_owned()),
             writes: true,
+            nodes: None,
             rehash: false,
             options: Options { keep: Keep::All, ..Options::default() },
         };

@@ -38,10 +38,10 @@ pub(crate) fn six() -> Desk {
 /// Takes a folder with one case on which an operator is silent for many seconds.
 pub(crate) fn long() -> Desk {
     let desk = Desk::new();
-    desk.write("cases/slow/f.nii", image([120, 120, 120], |x, y, z| ((x * y + z * 7) % 97) as f32));
+    desk.write("cases/slow/f.nii", image([180, 180, 180], |x, y, z| ((x * y + z * 7) % 97) as f32));
     desk.write(
         "p.imgql",
-        "load f\nprint \"alike\" volume(crossCorrelation(9, f, f, f >. 0, min(f), max(f), 100) >. 0.4)\n",
+        "load f\nprint \"alike\" volume(crossCorrelation(25, f, f, f >. 0, min(f), max(f), 2000) >. 0.4)\n",
     );
     desk
 }
@@ -50,8 +50,8 @@ pub(crate) fn long() -> Desk {
 #[derive(PartialEq, Debug)]
 pub(crate) struct Left {
     pub(crate) out: String,
-    table: String,
-    saved: BTreeMap<PathBuf, Digest>,
+    pub(crate) table: String,
+    pub(crate) saved: BTreeMap<PathBuf, Digest>,
     objects: Vec<PathBuf>,
 }
 

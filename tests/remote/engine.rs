@@ -109,9 +109,8 @@ fn a_case_that_fails_is_told_as_it_is_locally() {
     let desk = six();
     let whole = desk.read("cases/case-1/f.nii");
     desk.write("cases/case-1/f.nii", &whole[..whole.len() / 2]);
-    let words_of = |name| words(name).replace("max(f)", "max(f)");
-    let local = desk.vox(&words_of("local")).code_is(1);
-    let said = end(over(&desk, &words_of("cmd"), &engine).spawn().unwrap()).code_is(1);
+    let local = desk.vox(&words("local")).code_is(1);
+    let said = end(over(&desk, &words("cmd"), &engine).spawn().unwrap()).code_is(1);
     assert_eq!((&said.out, desk.text("cmd.csv")), (&local.out, desk.text("local.csv")));
     let of_case = |said: &Said| {
         let lines = said.err.lines().filter(|line| line.contains("case-1"));

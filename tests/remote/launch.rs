@@ -1,5 +1,7 @@
 //! The scripts of `examples/cluster`, with the launchers that are here.
 
+#![allow(clippy::disallowed_methods, reason = "scripts look for programs on the path")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

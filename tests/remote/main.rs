@@ -2,7 +2,7 @@
 //! their own.
 //!
 //! Read [`cohort`] first: six small cases, and `vox run` over them. Then [`engine`] (the same on every engine, and what
-//! happens when workers are lost) and [`worker`] (one group: codes, signals, lifelines).
+//! happens when workers are lost), [`stores`] (what is there already, stores that are not shared) and [`worker`] (one group: codes, signals, lifelines).
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests; a skipped one says so")]
 
@@ -13,4 +13,5 @@ mod desk;
 mod cohort;
 mod engine;
 mod launch;
+mod stores;
 mod worker;

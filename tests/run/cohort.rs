@@ -76,6 +76,9 @@ fn tables_are_of_the_form_that_their_suffix_says() {
     let table = desk.text("t.tsv");
     assert!(table.starts_with("case\ta,b\tsay \"x\"\tt\n"), "{table}");
     assert!(table.contains(&format!("\ncase-1\t{max}\tone, \"two\"\ta b\n")), "{table}");
+    if cfg!(not(feature = "parquet")) {
+        desk.vox("run p.imgql --cases cases --table t.parquet").code_is(2).says("vox.table");
+    }
     desk.vox("run p.imgql --cases cases --table t.xlsx").code_is(2).says(".csv or .tsv");
     desk.vox("run p.imgql --table t.csv").code_is(2).says("--cases");
     // A table is replaced, never torn, and its folder is made.
@@ -117,6 +120,95 @@ fn what_fails_in_one_case_stops_no_other() {
     assert!(mended.counts().computed > 0);
     assert!(!desk.text("dice.csv").contains("n/a"));
     desk.vox(RUN).ok().nothing_ran();
+}
+
+#[test]
+fn a_case_that_cannot_be_run_is_told_to_programs_too() {
+    let desk = Desk::demo(3);
+    fs::remove_file(desk.path("cases/case-2/case-2_seg.nii.gz")).unwrap();
+    // On another grid than the other input.
+    desk.vox("demo d --no-run --cases 1 --size 52x48x48").ok();
+    let (small, flair) = ("d/cases/case-1/case-1_flair.nii.gz", "cases/case-3/case-3_flair.nii.gz");
+    desk.write(flair, desk.read(small));
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let said = desk.vox(&format!("{RUN} --json --report r.json")).code_is(1);
+    let answer = json(&said.out);
+    for told in [&answer, &json(&desk.text("r.json"))] {
+        let cases = told["cases"].as_array().unwrap();
+        let names: Vec<_> = cases.iter().map(|case| case["case"].as_str().unwrap()).collect();
+        assert_eq!(names, ["case-1", "case-2", "case-3"]);
+        assert_eq!(cases[0].get("error"), None);
+        assert_eq!(cases[0]["goals"].as_array().unwrap().len(), 6);
+        let missing = &cases[1]["error"];
+        assert_eq!((&missing["whose"], &missing["code"]), (&"input".into(), &().into()));
+        assert!(missing["message"].as_str().unwrap().contains("`seg` is missing"), "{missing}");
+        assert_eq!(cases[1]["goals"], serde_json::json!([]));
+        let other = &cases[2]["error"];
+        assert_eq!((&other["whose"], &other["code"]), (&"input".into(), &"E0250".into()));
+        assert_eq!(other["places"][0]["file"], "lesion.imgql");
+        assert_eq!(other["mistakes"][0]["code"], "E0250");
+        let failed = |told: &serde_json::Value| told["counts"]["failed"].as_u64().unwrap();
+        assert_eq!(failed(told), cases.iter().map(failed).sum::<u64>());
+        assert_eq!(failed(told), 2);
+        assert_eq!(told["schema"], 1);
+    }
+    let events = desk.vox(&format!("{RUN} --json --events")).code_is(1);
+    let events: Vec<_> = events.out.lines().map(json).collect();
+    let cases: Vec<_> = events.iter().filter(|event| event["event"] == "case").collect();
+    assert_eq!(cases.len(), 3);
+    assert_eq!(
+        (&cases[1]["case"], &cases[1]["error"]["whose"]),
+        (&"case-2".into(), &"input".into())
+    );
+    assert!(cases[1].get("answer").is_none() && cases[0]["answer"]["goals"].is_array());
+    let end = events.last().unwrap();
+    assert_eq!(end["event"], "end");
+    assert_eq!(end["answer"]["cases"][2]["error"]["code"], "E0250");
+    assert_eq!(end["counts"]["failed"], 2);
+    // Nobody asked for the answer.
+    let events = desk.vox(&format!("{RUN} --events")).code_is(1);
+    let end = json(events.out.lines().last().unwrap());
+    assert!(end["event"] == "end" && end.get("answer").is_none(), "{end}");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_parquet_table_has_what_the_csv_has_with_types() {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    use parquet::record::Field;
+    let desk = Desk::demo(3);
+    fs::remove_file(desk.path("cases/case-2/case-2_seg.nii.gz")).unwrap();
+    let labels = "print \"big\" volume(seg) .>. 4000\nprint \"who\" \"head\"\n\
+        print \"three\" [volume(seg), 1]\nprint \"a,b\" volume(flair >. 0)\n";
+    desk.write("p.imgql", format!("load flair\nload seg\n{labels}"));
+    desk.vox("run p.imgql --cases cases --table t.csv").code_is(1);
+    desk.vox("run p.imgql --cases cases --table new/t.parquet").code_is(1);
+    let bytes = desk.read("new/t.parquet");
+    let reader = SerializedFileReader::new(bytes::Bytes::from(bytes.clone())).unwrap();
+    assert!(reader.metadata().row_group(0).column(4).statistics().is_some());
+    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    let table = desk.text("t.csv");
+    assert_eq!(rows.len(), 3);
+    for (row, line) in rows.iter().zip(table.lines().skip(1)) {
+        let fields: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
+        let Field::Str(case) = fields[0] else { panic!("a name") };
+        assert!(line.starts_with(&format!("{case},")), "{line}");
+        if case == "case-2" {
+            assert!(fields[1..].iter().all(|field| **field == Field::Null));
+            continue;
+        }
+        assert!(matches!(fields[1], Field::Bool(_)) && *fields[2] == Field::Str("head".to_owned()));
+        let Field::Str(json) = fields[3] else { panic!("JSON") };
+        let json: Vec<f64> = serde_json::from_str(json).unwrap();
+        assert!(json[0] > 0.0 && json[1] == 1.0);
+        let Field::Double(last) = fields[4] else { panic!("a number") };
+        assert!(line.ends_with(&format!(",{last:?}")), "{line} {last:?}");
+    }
+    let names: Vec<&str> = rows[0].get_column_iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["case", "big", "who", "three", "a,b"]);
+    // Again, from the store: the same bytes.
+    desk.vox("run p.imgql --cases cases --table new/t.parquet").code_is(1);
+    assert_eq!(desk.read("new/t.parquet"), bytes);
 }
 
 #[test]

@@ -463,7 +463,7 @@ class Bridge:
             if wanted is not None and found["vox"] != wanted:
                 return f"{host} has vox {found['vox']}, and this is {wanted}: install one version everywhere", host
             # Stores that are not shared are pulled from, and have ids of their own.
-            if store.get("id") and not group.file.get("from") and found.get("store") != store["id"]:
+            if store.get("id") and "from" not in group.file and found.get("store") != store["id"]:
                 there = f"the store {found['store']}" if found.get("store") else "no store"
                 return (
                     f"{host} has {there} at `{path}`, and the driver {store['id']}: mount one folder everywhere",

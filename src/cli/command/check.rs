@@ -7,6 +7,7 @@ use crate::app::cohort;
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::syntax;
+use crate::cli::command::cohort::no_cases;
 use crate::cli::command::gc::count;
 use crate::cli::command::run;
 use crate::cli::exit;
@@ -25,7 +26,7 @@ pub fn run(args: &Check, environment: &Environment, voice: Voice) -> Result<Exit
         Some(root) => {
             let cohort = cohort::list(&spec, &spec.world.cwd().join(root))?;
             if cohort.cases.is_empty() {
-                return Err(run::no_cases(root));
+                return Err(no_cases(root));
             }
             let mut bad = 0;
             let checked = check::cases(&spec, &cohort, &mut |case, error| {

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod check;
+mod cohort;
 pub mod config;
 pub mod demo;
 pub mod explain;
@@ -18,5 +19,6 @@ pub mod run;
 pub mod serve;
 mod spool;
 pub mod status;
+mod telling;
 pub mod verify;
 pub mod worker;

@@ -141,6 +141,9 @@ fn start(taken: &Taken, args: &Worker, environment: &Environment) -> std::io::Re
     if let Some(seconds) = args.seconds {
         command.arg("--seconds").arg(seconds.to_string());
     }
+    if let Some(offer) = &args.offer {
+        command.arg("--offer").arg(offer);
+    }
     if args.common.quiet {
         command.arg("--quiet");
     }

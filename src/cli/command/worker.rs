@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use crate::app::config::Flags;
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
+use crate::app::far::worker::{self, Far, Trouble};
 use crate::app::remote::Tell;
 use crate::app::run::Answer;
-use crate::app::worker::{self, Far, Trouble};
 use crate::cli::command::{run, spool};
 use crate::cli::far_args::Worker;
 use crate::cli::json as shape;
@@ -21,9 +21,10 @@ use crate::cli::lifeline;
 use crate::cli::out;
 use crate::cli::signal;
 use crate::cli::words::{Voice, chain};
+use crate::exec;
 use crate::exec::error::Failure;
 use crate::exec::event::Outcome;
-use crate::remote::event::{Counts, Event, Status};
+use crate::remote::event::{self, Counts, Event, Status, Told};
 use crate::remote::group::{Group, LONGEST};
 use crate::remote::spool::read;
 use crate::store::place;
@@ -121,7 +122,8 @@ fn work(
         pid: std::process::id(),
         vox: worker::VERSION.to_owned(),
         kernels: worker::kernels().hex(),
-        store: group.store.id.clone(),
+        store: far.store.clone(),
+        offer: (group.from.is_some()).then(|| offer(args, &far)),
         cases: group.cases.len(),
     });
     let seconds = args.seconds.or(group.limits.seconds);
@@ -131,7 +133,14 @@ fn work(
         thread::spawn(move || watch.over(&stop, of, limit));
     }
     let (code, error) = far.run(&mut |case, answer, took| {
-        say(&told(&case.name, answer, took));
+        let mut event = told(&case.name, answer, took);
+        if let Ok(answer) = answer {
+            event.files = far.seen(answer);
+            if group.report {
+                event.nodes = answer.report.nodes.iter().map(ran).collect();
+            }
+        }
+        say(&Event::Case(Box::new(event)));
         watch.done.fetch_add(1, Ordering::SeqCst);
     });
     watch.finish();
@@ -214,8 +223,9 @@ fn end(code: i32, done: usize, error: Option<String>) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
-fn told(case: &str, answer: Result<&Answer, &Error>, took: Duration) -> Event {
+fn told(case: &str, answer: Result<&Answer, &Error>, took: Duration) -> Told {
     let case = case.to_owned();
+    let (files, nodes) = (Vec::new(), Vec::new());
     let ms = took.as_millis() as u64;
     let answer = match answer {
         Ok(answer) => answer,
@@ -223,7 +233,7 @@ fn told(case: &str, answer: Result<&Answer, &Error>, took: Duration) -> Event {
             let (goals, counts) = (serde_json::Value::Null, Counts::default());
             let error = Some(chain(error));
             let status = Status::Failed;
-            return Event::Case { case, status, goals, counts, ms, lost: false, error };
+            return Told { case, status, goals, counts, ms, lost: false, error, files, nodes };
         }
     };
     let failures: Vec<&Failure> = answer
@@ -252,7 +262,29 @@ fn told(case: &str, answer: Result<&Answer, &Error>, took: Duration) -> Event {
     }
     let error = failures.first().map(ToString::to_string);
     let lost = failures.iter().any(|failure| matches!(failure, Failure::Lost { .. }));
-    Event::Case { case, status, goals, counts, ms, lost, error }
+    Told { case, status, goals, counts, ms, lost, error, files, nodes }
+}
+
+fn ran(ran: &exec::report::Ran) -> event::Ran {
+    event::Ran {
+        node: ran.node.to_string(),
+        op: ran.op.to_owned(),
+        us: ran.us,
+        bytes: ran.bytes,
+        made: ran.made,
+        claimed: ran.claimed,
+        again: ran.why.was_recorded(),
+    }
+}
+
+/// Returns where others read this worker's store: what was said, or its folder.
+fn offer(args: &Worker, far: &Far) -> String {
+    let environment = &far.context.environment;
+    match args.offer.as_deref().or_else(|| environment.vox("offer")) {
+        Some(place) if place.contains("://") => place.to_owned(),
+        Some(place) => environment.cwd.join(place).display().to_string(),
+        None => environment.cwd.join(far.context.store.layout().root()).display().to_string(),
+    }
 }
 
 /// Lets this process take not much more than the values that it may hold.

@@ -47,6 +47,11 @@ pub fn write(value: &Value) -> Result<(Vec<u8>, Vec<Warning>), Refusal> {
     Ok((out, warnings))
 }
 
+/// Returns the text of a value in one line, members by name; numbers that JSON has not are null.
+pub fn line(value: &Value) -> Result<String, Refusal> {
+    Ok(json(value, &mut 0)?.to_string())
+}
+
 fn json(value: &Value, nulled: &mut u64) -> Result<Json, Refusal> {
     Ok(match value {
         Value::Null => Json::Null,

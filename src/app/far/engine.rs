@@ -8,11 +8,14 @@ use std::sync::Arc;
 use crate::app::cases::Cohort;
 use crate::app::context::Context;
 use crate::app::error::{Error, Whose};
+use crate::app::far::worker;
 use crate::app::files::Disk;
 use crate::app::run::{self, Spec};
-use crate::app::worker;
 use crate::lang::dialect::Dialect;
+use crate::remote::bridge::Bridge;
+use crate::remote::feed::Feed;
 use crate::remote::group::{FORMAT, Group, Limits, Program, StoreRef};
+use crate::remote::transport::Transport;
 
 /// How groups reach workers.
 #[derive(Clone, Debug)]
@@ -45,10 +48,33 @@ pub struct Engine {
     pub needs: BTreeMap<String, u64>,
     /// What a worker may take.
     pub limits: Limits,
+    /// Where it is said, workers have stores of their own, and ask this peer; nobody, where it is empty.
+    pub from: Option<String>,
+    /// Are the nodes told that ran?
+    pub report: bool,
+}
+
+/// Starts the way to workers; `say` is given words for people.
+pub(in crate::app::far) fn start(
+    context: &Context,
+    engine: &Engine,
+    say: &mut dyn FnMut(&str),
+) -> Result<Box<dyn Transport>, Error> {
+    Ok(match &engine.place {
+        Place::Spool(path) => {
+            let path = context.environment.cwd.join(path);
+            say(&format!(
+                "vox: groups go through `{0}`: start `vox worker --spool {0}`",
+                path.display()
+            ));
+            Box::new(Feed::new(&path)?)
+        }
+        Place::Child { name, program, args } => Box::new(Bridge::start(name, program, args)?),
+    })
 }
 
 /// Returns a group of the run without its cases.
-pub fn pattern(
+pub(in crate::app::far) fn pattern(
     context: &Context,
     spec: &Spec,
     cohort: &Cohort,
@@ -75,7 +101,7 @@ pub fn pattern(
         vox: worker::VERSION.to_owned(),
         kernels: worker::kernels().hex(),
         store: StoreRef { id: context.store.id()?, path: context.environment.cwd.join(root) },
-        from: None,
+        from: engine.from.clone(),
         cwd,
         program,
         keep: context.config.keep.value.word().to_owned(),
@@ -83,6 +109,8 @@ pub fn pattern(
         retry_failed: spec.options.retry_failed,
         rehash: spec.rehash,
         goals: Vec::new(),
+        nodes: Vec::new(),
+        report: engine.report,
         cases: Vec::new(),
         limits: engine.limits.clone(),
         needs: engine.needs.clone(),
@@ -97,7 +125,7 @@ fn imports(
 ) -> Result<BTreeMap<PathBuf, String>, Error> {
     let mut last = None;
     for case in cohort.cases.iter().filter(|case| case.missing.is_empty()) {
-        let disk = Disk::reading(context.store.clone(), &spec.world, false);
+        let disk = Disk::headers(&spec.world);
         match run::plan(
             spec,
             run::request(spec, Some(case)),

@@ -17,13 +17,15 @@ use crate::app::run::{Answer, Silent, Spec};
 use crate::app::world::World;
 use crate::canon::{self, Tree};
 use crate::exec::drive::Options;
-use crate::id::Digest;
+use crate::id::{Digest, NodeId};
 use crate::kernel::install;
 use crate::lang::dialect::Dialect;
 use crate::lower::request::Setting;
 use crate::primitive::contract::Primitive;
-use crate::remote::event::Counts;
+use crate::remote::event::{Counts, Seen};
 use crate::remote::group::Group;
+use crate::store::memo;
+use crate::store::object::proof::Proof;
 
 /// Below it nothing can lie: what goals save is computed and told, and written by whoever sent the group.
 const NOWHERE: &str = "/dev/null/worker";
@@ -56,6 +58,8 @@ pub type Told<'a> = dyn FnMut(&Case, Result<&Answer, &Error>, Duration) + 'a;
 pub struct Far {
     /// The parts, joined.
     pub context: Context,
+    /// The store's own name for itself.
+    pub store: String,
     /// What is run.
     spec: Spec,
     /// The cases whose inputs are all here.
@@ -91,7 +95,7 @@ impl Far {
         let flags = Flags {
             store: flags.store.or_else(|| {
                 let is_named = environment.vox("store").is_some_and(|store| !store.is_empty());
-                (!is_named).then(|| group.store.path.clone())
+                (!is_named && group.from.is_none()).then(|| group.store.path.clone())
             }),
             threads: flags.threads.or(group.limits.threads),
             memory: flags.memory.or(group.limits.memory),
@@ -102,7 +106,7 @@ impl Far {
         let config = Config::gather(&flags, &environment).map_err(|error| usage(error.into()))?;
         let place =
             context::find(&environment, &config).map_err(|error| trouble(5, error.to_string()))?;
-        if !place.root.exists() {
+        if group.from.is_none() && !place.root.exists() {
             let message = format!(
                 "the store `{}` is not on this host: mount it, or name it with --store",
                 place.root.display()
@@ -111,7 +115,7 @@ impl Far {
         }
         // The program is told of the folder in which it was begun, not of the worker's.
         let environment = Environment { cwd: group.cwd.clone(), ..environment };
-        let peer = group.from.as_deref().map(|word| (word, tell));
+        let peer = group.from.as_deref().filter(|word| !word.is_empty()).map(|word| (word, tell));
         let context = Context::join_reaching(environment, config, Access::Write, peer)
             .map_err(|error| trouble(5, said(&error)))?;
         let id = context.store.id().map_err(|error| trouble(5, error.to_string()))?;
@@ -123,9 +127,27 @@ impl Far {
             );
             return Err(trouble(5, message));
         }
-        let spec = spec(group, &context);
-        let (cohort, absent) = cases(group);
-        Ok(Self { context, spec, cohort, absent })
+        let mut spec = spec(group, &context);
+        let (mut cohort, mut absent) = cases(group);
+        if !group.nodes.is_empty() {
+            let nodes = group.nodes.iter().filter_map(|node| NodeId::try_from(node.as_str()).ok());
+            spec.nodes = Some(Arc::new(nodes.collect()));
+            cohort.cases.truncate(1);
+            absent.retain(|case, _| *case == group.cases[0].id);
+        }
+        Ok(Self { context, store: id, spec, cohort, absent })
+    }
+
+    /// Returns the files of a case that were hashed, as they looked then; not those that changed just now.
+    pub fn seen(&self, answer: &Answer) -> Vec<Seen> {
+        let seen = |(path, digest): &(PathBuf, Digest)| {
+            let (file, full) = self.spec.world.file(path).ok()?;
+            let store = &self.context.store;
+            store.memo(&full, &file).ok()?.filter(|known| known == digest)?;
+            let Proof { inode, size, mtime_ns, ctime_ns } = memo::look(&full, &file).ok()?;
+            Some(Seen(full, digest.hex(), inode, size, mtime_ns, ctime_ns))
+        };
+        answer.files.iter().filter_map(seen).collect()
     }
 
     /// Runs the cases, and tells each once its receipts are durable; returns the exit code, and why it is not 0 or 1.
@@ -221,6 +243,7 @@ fn spec(group: &Group, context: &Context) -> Spec {
         output: Some(NOWHERE.into()),
         world: World::All(group.cwd.clone()),
         writes: false,
+        nodes: None,
         rehash: group.rehash,
         options: Options {
             retry_failed: group.retry_failed,
