@@ -82,31 +82,6 @@ def heads_of_noise(count):
     return {f"n{at}": {"f": vox.Image.of(rng.random((96, 96, 48)).astype("f4"))} for at in range(count)}
 
 
-def test_a_worker_that_is_killed_changes_no_result(far, cluster, tmp_path, vox_binary):
-    from distributed import Client
-
-    there = cluster(VOX_BINARY=vox_binary)
-    workers = [there.worker(), there.worker()]
-    cases = heads_of_noise(6)
-    with Client(there.address, set_as_default=False) as client:
-        client.wait_for_workers(2)
-        told = []
-
-        def kill_one(result):
-            told.append(result.case)
-            if len(told) == 1:
-                workers[0].kill()
-
-        by_client = vox.distributed.run(client, PROGRAM, cases, store=tmp_path / "far", group=1, on_case=kill_one)
-    local = vox.run(PROGRAM, cases=cases, store=tmp_path / "local")
-    assert sorted(told) == sorted(cases)
-    assert not by_client.failed
-    assert [result.printed for result in by_client.values()] == [result.printed for result in local.values()]
-    assert receipts(tmp_path / "far") == receipts(tmp_path / "local")
-    verified = subprocess.run([vox_binary, "verify", "--store", tmp_path / "far"], capture_output=True, text=True)
-    assert verified.returncode == 0, verified.stderr
-
-
 def test_ctrl_c_leaves_no_process(far, tmp_path, vox_binary):
     cases = tmp_path / "cases"
     for name, inputs in heads_of_noise(4).items():

@@ -128,6 +128,8 @@ struct Flying {
     near: BTreeSet<String>,
     avoid: BTreeSet<String>,
     began: Option<Duration>,
+    /// Since when nobody begins it although slots are free.
+    idle: Option<Duration>,
     host: Option<String>,
     is_copy: bool,
     has_copy: bool,
@@ -202,6 +204,9 @@ impl Plan {
     }
 
     /// Returns a copy of a group that is late, while slots are free.
+    ///
+    /// One that nobody begins is late, too: engines hand groups to workers ahead of time, and a worker that
+    /// hangs keeps what it has not begun.
     pub fn late(&mut self, now: Duration) -> Option<Batch> {
         if !self.fresh.is_empty() || !self.waiting.is_empty() || self.flying.len() >= self.slots {
             return None;
@@ -209,13 +214,21 @@ impl Plan {
         let cost = self.median()?;
         let is_late = |flying: &Flying| {
             let usual = (cost * flying.cases.len() as f64).max(PROMPT_S / LATE);
-            let took = flying.began.map(|began| now.saturating_sub(began).as_secs_f64());
+            let since = flying.began.or(flying.idle);
+            let took = since.map(|since| now.saturating_sub(since).as_secs_f64());
             !flying.is_copy && !flying.has_copy && took.is_some_and(|took| took > LATE * usual)
         };
+        for flying in self.flying.values_mut().filter(|flying| flying.began.is_none()) {
+            flying.idle.get_or_insert(now);
+        }
+        // Hosts that hang: of one that was not begun it is not known who has it.
+        let is_hung = |flying: &&Flying| flying.has_copy || is_late(flying);
+        let hung: Vec<String> =
+            self.flying.values().filter(is_hung).filter_map(|flying| flying.host.clone()).collect();
         let late = self.flying.values_mut().find(|flying| is_late(flying))?;
         late.has_copy = true;
         let mut avoid = late.avoid.clone();
-        avoid.extend(late.host.clone());
+        avoid.extend(hung);
         let settled = &self.settled;
         let cases = late.cases.iter().copied().filter(|case| !settled.contains(case)).collect();
         let near = BTreeSet::new();
@@ -351,8 +364,17 @@ impl Plan {
             near: near.clone(),
             avoid: avoid.clone(),
         };
-        let (began, host) = (None, None);
-        let flying = Flying { cases, tries, near, avoid, began, host, is_copy, has_copy: false };
+        let flying = Flying {
+            cases,
+            tries,
+            near,
+            avoid,
+            began: None,
+            idle: None,
+            host: None,
+            is_copy,
+            has_copy: false,
+        };
         self.flying.insert(number, flying);
         batch
     }

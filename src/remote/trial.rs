@@ -225,6 +225,31 @@ fn a_group_that_is_late_is_sent_once_more() {
     assert!(plan.ended(copy.number, &Ended::Exit(0), seconds(22.0)).is_empty() && plan.is_done());
 }
 
+#[test]
+fn a_group_that_nobody_begins_is_sent_once_more() {
+    let mut plan = Plan::new(0..4, Options { group: Some(1), at_once: false });
+    plan.slots(3);
+    let batches: Vec<Batch> = std::iter::from_fn(|| plan.batch()).collect();
+    // The host `a` hangs with what it has begun, and with what lies ready there.
+    plan.began(batches[0].number, "a", Duration::ZERO);
+    for batch in &batches[2..] {
+        plan.began(batch.number, "b", Duration::ZERO);
+        plan.told(batch.cases[0]);
+        assert!(plan.ended(batch.number, &Ended::Exit(0), seconds(1.0)).is_empty());
+    }
+    assert_eq!(plan.late(seconds(2.0)), None, "slots are free since now");
+    let first = plan.late(seconds(4.0)).unwrap();
+    assert!(first.cases == [0] && first.avoid.contains("a"));
+    // Another slot is free as soon as that is done.
+    assert_eq!(plan.late(seconds(6.0)), None);
+    plan.told(0);
+    assert!(plan.ended(first.number, &Ended::Exit(0), seconds(7.0)).is_empty());
+    let second = plan.late(seconds(7.0)).unwrap();
+    assert!(second.cases == [1] && second.avoid.contains("a"), "{second:?}");
+    plan.told(1);
+    assert!(plan.is_done());
+}
+
 proptest! {
     #[test]
     fn every_case_is_done_or_named(

@@ -54,6 +54,8 @@ NO_WORKERS_S = 300.0
 """How long groups wait for the first worker: a batch system may take its time."""
 PROBE_S = 10.0
 """How long workers are waited for when they are asked what they have; a hung one is found out by the driver."""
+STORE_CODE = 5
+"""How `vox worker` ends where the store cannot be used, as when a disk is full."""
 LOOKED_EACH = 0.5
 """Seconds between two looks at the cluster."""
 
@@ -71,6 +73,7 @@ class Group:
         self.avoid: set[str] = set(asked.get("avoid") or ())
         self.priority: int = int(asked.get("priority") or 0)
         self.future: Optional[Future] = None
+        self.only: set[str] = set()
         self.cancelled = False
         self.since = time.monotonic()
         self.execution: Optional[str] = None
@@ -90,6 +93,7 @@ class Bridge:
         self._waiting: list[Group] = []
         self._lock = threading.RLock()
         self._proved: dict[str, str] = {}
+        self._spoiled: set[str] = set()
         self._unfit: Optional[tuple[str, Optional[str]]] = None
         self._slots = -1
         self._hinted = False
@@ -208,6 +212,7 @@ class Bridge:
             states = {}
         for group in groups:
             near, others_too = self._near(group, workers)
+            group.only = set() if others_too else set(near)
             future = self._client.submit(
                 WORK,
                 json.dumps(group.file, separators=(",", ":")),
@@ -229,8 +234,10 @@ class Bridge:
     def _near(self, group: Group, workers: Mapping[str, Any]) -> tuple[list[str], bool]:
         """Return the addresses where a group shall run, and whether others will do.
 
-        `near` is a preference. Hosts in `avoid` are left out while there are others that have what it needs.
+        `near` is a preference. Hosts in `avoid`, and those on which the store could not be used, are left out while
+        there are others that have what it needs.
         """
+        avoid = group.avoid | self._spoiled
 
         def is_one_of(address: str, names: Iterable[str]) -> bool:
             worker = workers[address]
@@ -239,9 +246,9 @@ class Bridge:
             return any(name in mine for name in names)
 
         fit = [address for address, worker in workers.items() if _offers(worker, group.needs)]
-        left = [address for address in fit if not is_one_of(address, group.avoid)]
+        left = [address for address in fit if not is_one_of(address, avoid)]
         near = [address for address in left or fit if is_one_of(address, group.near)]
-        if group.avoid and left:
+        if avoid and left:
             return near or left, False
         return near, True
 
@@ -309,6 +316,8 @@ class Bridge:
                 return {"event": "lost", "reason": f"it was stopped on {result['host']}"}
             if result.get("words"):
                 ended["words"] = result["words"]
+            if result["code"] == STORE_CODE:
+                self._spoiled.add(result["host"])
             return ended
         if future.status == "error":
             error = future.exception(timeout=30)
@@ -378,6 +387,7 @@ class Bridge:
             self._serve_waiting(waiting, workers)
         if workers:
             self._watch_needs(workers)
+            self._watch_only(workers)
 
     def _serve_waiting(self, waiting: list[Group], workers: Mapping[str, Any]) -> None:
         ready = [group for group in waiting if self._somebody(group, workers)]
@@ -406,6 +416,19 @@ class Bridge:
                 group.since = time.monotonic()
             elif time.monotonic() - group.since > NO_RESOURCE_S:
                 self._refuse(group, _nobody(group, workers), None)
+
+    def _watch_only(self, workers: Mapping[str, Any]) -> None:
+        """Give up groups that were meant for workers that have gone: others may have come, and Dask would wait."""
+        with self._lock:
+            groups = [group for group in self._groups.values() if group.only and group.only.isdisjoint(workers)]
+            for group in groups:
+                del self._groups[group.key]
+        for group in groups:
+            group.cancelled = True
+            if group.future is not None:
+                with contextlib.suppress(Exception):
+                    self._client.cancel([group.future])
+            self._tell(group, {"event": "lost", "reason": "the workers that could take it are gone"})
 
     def _refuse_unfit(self, group: Group, workers: Mapping[str, Any]) -> bool:
         """Refuse a group when a worker has another vox or another store than the driver."""
