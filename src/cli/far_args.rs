@@ -25,6 +25,9 @@ pub struct Far {
     /// Send N cases at a time [default: what takes 1 to 10 s by what cases took so far]
     #[arg(long, value_name = "N", requires = "engine", value_parser = clap::value_parser!(u32).range(1..), help_heading = "On many machines")]
     pub group: Option<u32>,
+    /// End a group that takes longer than N seconds; a case that does so alone is named as lost
+    #[arg(long, value_name = "N", requires = "engine", value_parser = clap::value_parser!(u64).range(1..), help_heading = "On many machines")]
+    pub seconds: Option<u64>,
     /// Prefer hosts that have begun a case when it is tried again
     #[arg(long, requires = "engine", help_heading = "On many machines")]
     pub near: bool,
@@ -92,6 +95,7 @@ impl Far {
         }
         let group = self.group.map(|count| count as usize);
         let cases = cases.to_owned();
+        let limits = Limits { seconds: self.seconds, ..limits };
         let (near, from) = (self.near, self.own_stores.clone());
         Ok(Some(Engine { place, cases, group, near, needs, limits, from, report }))
     }

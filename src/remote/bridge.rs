@@ -1,6 +1,6 @@
 //! A transport that is a child process: it reads orders and tells what happens, a JSON object a line.
 //!
-//! To the child: `{"op":"run","group":…,"key":…,"needs":…,"near":[…],"avoid":[…]}`, `{"op":"cancel","key":…}`,
+//! To the child: `{"op":"run","group":…,"key":…,"needs":…,"near":[…],"avoid":[…],"priority":…}`, `{"op":"cancel","key":…}`,
 //! `{"op":"end"}`. From it: `{"event":"slots","count":…}`, `accepted`, every line of a worker with its `key`, `exit`
 //! with the worker's `code`, `lost` with a `reason`, `refused` with a `reason` and a `host`. The end of its stdin
 //! means that vox is gone: it ends then, with its workers.
@@ -88,7 +88,7 @@ impl Transport for Bridge {
     fn run(&mut self, order: &Order) -> Result<(), Error> {
         self.say(&json!({
             "op": "run", "group": order.group.json(), "key": order.key, "needs": order.needs,
-            "near": order.near, "avoid": order.avoid,
+            "near": order.near, "avoid": order.avoid, "priority": order.priority,
         }));
         Ok(())
     }
@@ -207,7 +207,7 @@ mod tests {
     fn order() -> Order {
         let group = group(1);
         let (key, needs) = (group.key(), group.needs.clone());
-        Order { key, group, needs, near: Vec::new(), avoid: Vec::new() }
+        Order { key, group, needs, priority: 0, near: Vec::new(), avoid: Vec::new() }
     }
 
     #[test]

@@ -187,7 +187,7 @@ mod tests {
     fn order(cases: usize) -> Order {
         let group = group(cases);
         let (key, needs) = (group.key(), BTreeMap::new());
-        Order { key, group, needs, near: Vec::new(), avoid: Vec::new() }
+        Order { key, group, needs, priority: 0, near: Vec::new(), avoid: Vec::new() }
     }
 
     #[test]

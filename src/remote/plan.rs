@@ -95,6 +95,8 @@ pub struct Plan {
     /// Groups that go out again.
     waiting: VecDeque<Waiting>,
     flying: BTreeMap<u64, Flying>,
+    /// Those of them that are copies or have one.
+    twice: Vec<u64>,
     /// Cases that are done or given up.
     settled: BTreeSet<usize>,
     /// How often a case was lost while alone.
@@ -145,6 +147,7 @@ impl Plan {
             fresh: VecDeque::new(),
             waiting: VecDeque::new(),
             flying: BTreeMap::new(),
+            twice: Vec::new(),
             settled: BTreeSet::new(),
             alone: BTreeMap::new(),
             costs: VecDeque::new(),
@@ -225,15 +228,18 @@ impl Plan {
         let is_hung = |flying: &&Flying| flying.has_copy || is_late(flying);
         let hung: Vec<String> =
             self.flying.values().filter(is_hung).filter_map(|flying| flying.host.clone()).collect();
-        let late = self.flying.values_mut().find(|flying| is_late(flying))?;
+        let (number, late) = self.flying.iter_mut().find(|(_, flying)| is_late(flying))?;
         late.has_copy = true;
+        self.twice.push(*number);
         let mut avoid = late.avoid.clone();
         avoid.extend(hung);
         let settled = &self.settled;
         let cases = late.cases.iter().copied().filter(|case| !settled.contains(case)).collect();
         let near = BTreeSet::new();
         let tries = late.tries;
-        Some(self.send(Waiting { cases, tries, near, avoid }, true))
+        let copy = self.send(Waiting { cases, tries, near, avoid }, true);
+        self.twice.push(copy.number);
+        Some(copy)
     }
 
     /// Takes in that the worker of a group begins on a host.
@@ -294,16 +300,13 @@ impl Plan {
     /// Returns groups of which every case is done elsewhere meanwhile; they are forgotten.
     pub fn needless(&mut self) -> Vec<u64> {
         let settled = &self.settled;
-        let is_needless = |flying: &Flying| {
-            (flying.is_copy || flying.has_copy)
-                && flying.cases.iter().all(|case| settled.contains(case))
-        };
-        let all = self.flying.iter().filter(|(_, flying)| is_needless(flying));
-        let numbers: Vec<u64> = all.map(|(number, _)| *number).collect();
-        for number in &numbers {
-            self.flying.remove(number);
-        }
-        numbers
+        let is_needless = |flying: &Flying| flying.cases.iter().all(|case| settled.contains(case));
+        let is_over = |number: &u64| self.flying.get(number).is_none_or(is_needless);
+        let (mut over, twice): (Vec<u64>, Vec<u64>) =
+            self.twice.iter().partition(|number| is_over(number));
+        self.twice = twice;
+        over.retain(|number| self.flying.remove(number).is_some());
+        over
     }
 
     fn lost(&mut self, flying: Flying, rest: Vec<usize>, how: &Ended) -> Vec<Verdict> {

@@ -16,6 +16,8 @@ pub struct Order {
     pub group: Group,
     /// What the host must have.
     pub needs: BTreeMap<String, u64>,
+    /// Greater is sooner: what others wait for, then what was tried before.
+    pub priority: i64,
     /// Hosts that have some of it already: a wish.
     pub near: Vec<String>,
     /// Hosts that could not: a wish.

@@ -227,7 +227,7 @@ fn a_group_that_is_late_is_sent_once_more() {
 
 #[test]
 fn a_group_that_nobody_begins_is_sent_once_more() {
-    let mut plan = Plan::new(0..4, Options { group: Some(1), at_once: false });
+    let mut plan = plan_of(0..4, Options { group: Some(1), at_once: false });
     plan.slots(3);
     let batches: Vec<Batch> = std::iter::from_fn(|| plan.batch()).collect();
     // The host `a` hangs with what it has begun, and with what lies ready there.

@@ -219,6 +219,7 @@ impl Driver<'_> {
             key: group.key(),
             group: group.clone(),
             needs: self.engine.needs.clone(),
+            priority: 2,
             near: Vec::new(),
             avoid: Vec::new(),
         };
@@ -244,7 +245,8 @@ impl Driver<'_> {
         let near = if self.engine.near { batch.near.iter().cloned().collect() } else { Vec::new() };
         let avoid = batch.avoid.iter().cloned().collect();
         let needs = self.engine.needs.clone();
-        Ok(self.line().transport.run(&Order { key, group, needs, near, avoid })?)
+        let priority = i64::from(batch.attempt > 0 || batch.is_copy);
+        Ok(self.line().transport.run(&Order { key, group, needs, priority, near, avoid })?)
     }
 
     fn case(&self, at: usize) -> group::Case {

@@ -12,6 +12,7 @@ use crate::app::config::{Config, Flags, Keep};
 use crate::app::context::{self, Access, Context};
 use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
+use crate::app::peers::{self, Reached, Trust};
 use crate::app::remote::Tell;
 use crate::app::run::{Answer, Silent, Spec};
 use crate::app::world::World;
@@ -115,9 +116,15 @@ impl Far {
         }
         // The program is told of the folder in which it was begun, not of the worker's.
         let environment = Environment { cwd: group.cwd.clone(), ..environment };
-        let peer = group.from.as_deref().filter(|word| !word.is_empty()).map(|word| (word, tell));
-        let context = Context::join_reaching(environment, config, Access::Write, peer)
-            .map_err(|error| trouble(5, said(&error)))?;
+        let unusable = |error: Error| trouble(5, said(&error));
+        let mut context = Context::join(environment, config, Access::Write).map_err(unusable)?;
+        if let Some(word) = group.from.as_deref().filter(|word| !word.is_empty()) {
+            let reached = peers::reach(&context.environment, &context.config, word);
+            // Whoever lets a worker compute for him is believed by it.
+            let reached = reached.map(|reached| Reached { trust: Trust::Receipts, ..reached });
+            context =
+                reached.and_then(|reached| context.reaching(reached, tell)).map_err(unusable)?;
+        }
         let id = context.store.id().map_err(|error| trouble(5, error.to_string()))?;
         if id != group.store.id && group.from.is_none() {
             let message = format!(

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value as Json, json};
 
 use crate::app::context::Context;
-use crate::app::far::engine::Engine;
 use crate::app::error::Error;
+use crate::app::far::engine::Engine;
 use crate::app::outputs;
 use crate::app::quantity;
 use crate::app::run::Answer;
