@@ -1,7 +1,7 @@
 //! A run's shelf over a store.
 
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::codec::decode::{self, Source};
@@ -28,12 +28,18 @@ pub struct Stored {
     began: Instant,
     /// Begun by a run that takes long; nothing where the system has no means for it.
     watch: OnceLock<Option<Watch>>,
+    /// When it may be looked around again.
+    next: Mutex<Instant>,
     /// Asked for what is not here.
     elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 /// A run that takes so long looks for what others bring meanwhile.
 const LONG: Duration = Duration::from_secs(1);
+/// It looks so often at most: every result that anybody writes is news, and workers write many.
+const PAUSE: Duration = Duration::from_millis(200);
+/// And never so often that looking takes more than one part in so many of its time.
+const SHARE: u32 = 20;
 
 impl Stored {
     /// Takes a store. In one that cannot be written a run keeps nothing, and claims nothing.
@@ -43,7 +49,8 @@ impl Stored {
 
     /// Takes a store, and where to ask for what is not in it.
     pub fn reaching(store: Arc<Store>, elsewhere: Option<Arc<dyn Elsewhere>>) -> Arc<Self> {
-        Arc::new(Self { store, began: Instant::now(), watch: OnceLock::new(), elsewhere })
+        let (began, watch) = (Instant::now(), OnceLock::new());
+        Arc::new(Self { store, began, watch, next: Mutex::new(began), elsewhere })
     }
 
     /// Takes in what others brought since the watch began.
@@ -52,8 +59,13 @@ impl Stored {
             return Ok(());
         }
         let watch = self.watch.get_or_init(|| Watch::begin(self.store.layout()));
-        if watch.as_ref().is_some_and(Watch::came) {
+        // Somebody looks around just now.
+        let Ok(mut next) = self.next.try_lock() else { return Ok(()) };
+        let now = Instant::now();
+        // What came meanwhile stays noted.
+        if now >= *next && watch.as_ref().is_some_and(Watch::came) {
             self.store.refresh()?;
+            *next = now + PAUSE.max(now.elapsed() * SHARE);
         }
         Ok(())
     }

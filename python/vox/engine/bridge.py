@@ -78,6 +78,7 @@ class Group:
         self.since = time.monotonic()
         self.execution: Optional[str] = None
         self.told = 0
+        self.end: Optional[Told] = None
         self.cases: set[str] = set()
 
 
@@ -96,6 +97,8 @@ class Bridge:
         self._spoiled: set[str] = set()
         self._unfit: Optional[tuple[str, Optional[str]]] = None
         self._slots = -1
+        self._known: dict[str, Any] = {}
+        self._known_at = -LOOKED_EACH
         self._hinted = False
         self._connected = True
         self._began = time.monotonic()
@@ -266,8 +269,12 @@ class Bridge:
         batch = event[1]
         with self._lock:
             group = self._groups.get(batch.get("key"))
-            if group is not None:
-                self._pass_on(group, batch["execution"], batch["first"], batch["events"])
+            if group is None:
+                return
+            self._pass_on(group, batch["execution"], batch["first"], batch["events"])
+            is_whole = group.execution == batch["execution"]
+            if "end" in batch and is_whole and group.told == batch["first"] + len(batch["events"]):
+                group.end = batch["end"]
 
     def _pass_on(self, group: Group, execution: str, first: int, events: list[Told]) -> None:
         """Tell the events that were not told yet.
@@ -276,7 +283,7 @@ class Bridge:
         worker died, tells the cases that it had told already no second time.
         """
         if execution != group.execution:
-            group.execution, group.told = execution, 0
+            group.execution, group.told, group.end = execution, 0, None
         if first > group.told:
             return
         for event in events[group.told - first :]:
@@ -305,11 +312,15 @@ class Bridge:
 
     def _ended(self, group: Group, future: Future) -> Told:
         if future.status == "finished":
-            result = future.result(timeout=30)
-            if "refused" in result:
-                return {"event": "refused", "reason": result["refused"], "host": result["host"]}
             with self._lock:
-                self._pass_on(group, result["execution"], 0, result["events"])
+                result = group.end
+            if result is None:
+                # Topics promise nothing; what was not heard of lies in the result.
+                result = future.result(timeout=30)
+                if "refused" in result:
+                    return {"event": "refused", "reason": result["refused"], "host": result["host"]}
+                with self._lock:
+                    self._pass_on(group, result["execution"], 0, result["events"])
             ended = {"event": "exit", "code": result["code"], "host": result["host"], "name": result["name"]}
             if result.get("cancelled"):
                 # The worker went away in good order, or another driver took the group back.
@@ -350,14 +361,21 @@ class Bridge:
     # -- the cluster --------------------------------------------------------------------------------------
 
     def _workers(self) -> dict[str, Any]:
-        """Return what the scheduler knows of its workers, by address."""
+        """Return what the scheduler knows of its workers, by address; what is a moment old will do."""
         if self._client.status != "running":
+            self._known_at = -LOOKED_EACH
             return {}
+        # A thousand workers are a megabyte: it is asked less often of many.
+        moment = LOOKED_EACH * max(0.9, len(self._known) / 200)
+        if time.monotonic() - self._known_at < moment and self._known:
+            return self._known
         wanted = {}
         if "n_workers" in inspect.signature(self._client.scheduler_info).parameters:
             wanted["n_workers"] = -1
         try:
-            return dict(self._client.scheduler_info(**wanted).get("workers") or {})
+            self._known = dict(self._client.scheduler_info(**wanted).get("workers") or {})
+            self._known_at = time.monotonic()
+            return self._known
         except Exception as error:
             log.debug("the scheduler does not answer: %r", error)
             return {}

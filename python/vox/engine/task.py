@@ -23,8 +23,12 @@ from typing import IO, Any, Optional
 
 TOPIC = "vox"
 """The topic of all events: the scheduler keeps each topic for ever, so there is one, and drivers pick their keys."""
-TOLD_EACH = 0.1
-"""Seconds: events of that long travel together."""
+TOLD_FIRST = 0.1
+"""Seconds: events of that long travel together at first."""
+TOLD_EACH = 1.0
+"""And this long after a while: what costs the scheduler is the number of messages, not their size."""
+READ_EACH = 0.1
+"""Seconds between two looks at what has to be done, when the child says nothing."""
 LOOKED_EACH = 0.2
 """Seconds between two looks at whether the task is still wanted."""
 GRACE = 0.5
@@ -61,10 +65,10 @@ def work(group: str, key: str) -> dict[str, Any]:
     # Told with all events: another execution of this key begins to count anew.
     execution = f"{host}-{os.getpid()}-{child.pid}-{time.time_ns()}"
 
-    def tell() -> None:
+    def tell(**more: Any) -> None:
         nonlocal told
-        if told < len(events):
-            fresh = {"key": key, "execution": execution, "first": told, "events": events[told:]}
+        if told < len(events) or more:
+            fresh = {"key": key, "execution": execution, "first": told, "events": events[told:], **more}
             told = len(events)
             with contextlib.suppress(Exception):  # What is not told now comes with the result.
                 worker.log_event(TOPIC, fresh)
@@ -82,6 +86,8 @@ def work(group: str, key: str) -> dict[str, Any]:
         result["cancelled"] = True
     if result["code"] != 0:
         result["words"] = words
+    # With it the driver need not fetch the result, which costs the scheduler more than all else.
+    tell(end={name: value for name, value in result.items() if name not in ("events", "execution")})
     return result
 
 
@@ -159,9 +165,10 @@ def _attend(
     is_wanted = True
     try:
         next_tell = next_look = 0.0
+        pause = TOLD_FIRST
         while True:
             try:
-                line = lines.get(timeout=TOLD_EACH)
+                line = lines.get(timeout=READ_EACH)
                 if line is None:
                     break
                 take(line)
@@ -170,7 +177,8 @@ def _attend(
             now = time.monotonic()
             if now >= next_tell:
                 tell()
-                next_tell = now + TOLD_EACH
+                next_tell = now + pause
+                pause = min(TOLD_EACH, 1.5 * pause)
             if now >= next_look:
                 next_look = now + LOOKED_EACH
                 if not wanted():
@@ -178,7 +186,6 @@ def _attend(
                     break
         if is_wanted:
             child.wait()
-        tell()
     finally:
         _end(child)
         for thread in threads:

@@ -266,7 +266,7 @@ impl Known {
     fn of(index: &dyn Index) -> Result<Self, Error> {
         let mut rows: HashMap<_, HashMap<_, _>> = HashMap::new();
         for (id, row) in index.segments()? {
-            let folder = (row.writer, row.name.first / 65536);
+            let folder = (row.writer, row.name.folder());
             rows.entry(folder).or_default().insert(row.name, (id, row));
         }
         Ok(Self { rows })
@@ -276,10 +276,10 @@ impl Known {
         let mut there = self.rows.remove(&(writer, number)).unwrap_or_default();
         for found in found {
             let row = there.remove(&found.name).map(|(_, row)| row);
-            let again = row.is_none_or(|row| {
-                let now = std::fs::metadata(&found.path).ok().map(|m| Proof::of(&m));
-                row.bad.is_some() && row.proof != now
-            });
+            // Only what was damaged is looked at again: a look at each would make every refresh as dear as the
+            // whole log, on a network file system above all.
+            let now = || std::fs::metadata(&found.path).ok().map(|m| Proof::of(&m));
+            let again = row.is_none_or(|row| row.bad.is_some() && row.proof != now());
             if again {
                 work.found.push(found);
             }

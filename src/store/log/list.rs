@@ -39,9 +39,8 @@ pub fn segments(layout: &Layout, writer: WriterId, folder: u64) -> Result<Vec<Fo
     let entries = disk::entries(&path)?;
     let names = entries.iter().filter_map(|entry| {
         let name = SegmentName::parse(entry.file_name().to_str()?)?;
-        let path = layout.segment(writer, &name);
         // A file in a folder of other numbers was put there by hand.
-        (path == entry.path()).then_some(Found { writer, name, path })
+        (name.folder() == folder).then(|| Found { writer, name, path: entry.path() })
     });
     Ok(names.collect())
 }

@@ -184,8 +184,8 @@ fn decimal(text: &str, width: usize) -> Option<u64> {
     if text.len() < width || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let number: u64 = text.parse().ok()?;
-    (format!("{number:0width$}") == text).then_some(number)
+    let is_padded = text.len() > width && text.starts_with('0');
+    if is_padded { None } else { text.parse().ok() }
 }
 
 impl WriterId {
@@ -220,8 +220,14 @@ impl SegmentName {
         let mut bytes = [0; 8];
         hex::decode_to_slice(digest, &mut bytes).ok()?;
         let name = Self { first: decimal(first, 12)?, last: decimal(last, 12)?, digest: bytes };
-        let sound = name.first >= 1 && name.first <= name.last && name.to_string() == text;
+        let is_one_way = fields.next().is_none() && !digest.bytes().any(|b| b.is_ascii_uppercase());
+        let sound = name.first >= 1 && name.first <= name.last && is_one_way;
         sound.then_some(name)
+    }
+
+    /// Returns the number of the folder that it lies in.
+    pub fn folder(&self) -> u64 {
+        self.first / FOLDER
     }
 
     /// Returns how many records the segment has.
