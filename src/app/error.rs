@@ -36,6 +36,20 @@ pub enum Whose {
     Stopped,
 }
 
+impl Whose {
+    /// Returns the number by which shells, and whoever sends groups of cases, know it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Result | Self::Ours => 1,
+            Self::Usage => 2,
+            Self::Program => 3,
+            Self::Input => 4,
+            Self::Store => 5,
+            Self::Stopped => 130,
+        }
+    }
+}
+
 /// Why a command ended.
 #[derive(Debug, Error)]
 pub enum Error {

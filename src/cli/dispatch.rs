@@ -9,13 +9,14 @@ use crate::app::environment::Environment;
 use crate::app::error::{Error, Whose};
 use crate::app::quantity::show_size;
 use crate::app::upkeep;
-use crate::cli::args::{Cli, Command, Common, IndexAction};
+use crate::cli::args::{Cli, Command, Common};
 use crate::cli::command;
 use crate::cli::exit;
 use crate::cli::language_args::MessageFormat;
 use crate::cli::lifeline;
 use crate::cli::out;
 use crate::cli::signal;
+use crate::cli::store_args::IndexAction;
 use crate::cli::words::{Messages, Voice};
 
 /// Reads the command line, does what it says, and returns the exit code.

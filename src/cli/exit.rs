@@ -1,20 +1,8 @@
-//! Numbers for the shell; no other room knows them.
+//! Numbers for the shell.
 
 use std::process::ExitCode;
 
 use crate::app::error::Whose;
-
-/// Returns the exit code of an error, by whose it is.
-pub fn code(whose: Whose) -> u8 {
-    match whose {
-        Whose::Result | Whose::Ours => 1,
-        Whose::Usage => 2,
-        Whose::Program => 3,
-        Whose::Input => 4,
-        Whose::Store => 5,
-        Whose::Stopped => 130,
-    }
-}
 
 /// Returns the exit code of a check that says no.
 pub fn check_says_no() -> ExitCode {
@@ -23,5 +11,5 @@ pub fn check_says_no() -> ExitCode {
 
 /// Returns the exit code of an error as the process gives it.
 pub fn exit(whose: Whose) -> ExitCode {
-    ExitCode::from(code(whose))
+    ExitCode::from(whose.code())
 }

@@ -1,6 +1,7 @@
 //! People at a terminal.
 //!
-//! Read [`args`], [`language_args`], [`share_args`] and [`far_args`] (what can be said), then [`dispatch`] (the table of commands) and [`command`], one
+//! Read [`args`], [`language_args`], [`store_args`], [`share_args`] and [`far_args`] (what can be said), then [`dispatch`]
+//! (the table of commands) and [`command`], one
 //! file a command. Data goes to stdout through [`out`], words to stderr through [`words`], pictures of
 //! mistakes come from [`render`], of plans from [`graph`], those of results that are not there from [`failure`]; [`teller`] and
 //! [`progress`] speak while a run is on, [`signal`] ends it, and so does
@@ -21,5 +22,6 @@ pub mod progress;
 pub mod render;
 pub mod share_args;
 pub mod signal;
+pub mod store_args;
 pub mod teller;
 pub mod words;

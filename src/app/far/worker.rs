@@ -225,12 +225,9 @@ pub fn said(error: &Error) -> String {
 
 fn code(whose: Whose) -> i32 {
     match whose {
-        Whose::Result | Whose::Ours => 1,
-        Whose::Usage => 2,
-        Whose::Program => 3,
-        Whose::Input => 4,
-        Whose::Store => 5,
+        // Whoever asks a worker to end does so by SIGTERM.
         Whose::Stopped => 143,
+        whose => whose.code().into(),
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::app::context;
 use crate::app::environment::Environment;
 use crate::app::error::Error;
-use crate::cli::args::StoreOnly;
 use crate::cli::out;
+use crate::cli::store_args::StoreOnly;
 use crate::store;
 
 /// Shows the settings; the store is where it would be looked for, made or not.

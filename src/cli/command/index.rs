@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::upkeep;
-use crate::cli::args::StoreOnly;
 use crate::cli::out;
+use crate::cli::store_args::StoreOnly;
 use crate::cli::words::Voice;
 
 /// Makes the index again from the log.

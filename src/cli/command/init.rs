@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::init;
-use crate::cli::args::{Init, Sharing};
 use crate::cli::out;
+use crate::cli::store_args::{Init, Sharing};
 use crate::cli::words::Voice;
 
 /// Makes a store, or says that it is there.

@@ -8,9 +8,9 @@ use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::quantity::show_size;
 use crate::app::upkeep;
-use crate::cli::args::{Pin, StoreOnly, Unpin};
 use crate::cli::command::gc::count;
 use crate::cli::out;
+use crate::cli::store_args::{Pin, StoreOnly, Unpin};
 use crate::cli::words::Voice;
 use crate::store::log::record::Target;
 

@@ -8,9 +8,9 @@ use crate::app::environment::Environment;
 use crate::app::error::Error;
 use crate::app::quantity::show_size;
 use crate::app::upkeep;
-use crate::cli::args::StoreOnly;
 use crate::cli::command::gc::{count, usage};
 use crate::cli::out;
+use crate::cli::store_args::StoreOnly;
 
 /// Tells how the store is.
 pub fn run(args: &StoreOnly, environment: &Environment) -> Result<ExitCode, Error> {
