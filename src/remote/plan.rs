@@ -5,7 +5,7 @@
 //! after three tries alone it is named, and the rest go on. A group that takes three times as long as others of its
 //! size is sent once more while slots are free. Nothing here has threads, files or clocks: times are handed in.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::remote::event::{self, End};
@@ -88,8 +88,7 @@ pub enum Ended {
 pub struct Plan {
     options: Options,
     slots: usize,
-    /// All cases.
-    added: HashSet<usize>,
+    total: usize,
     /// Cases that were never sent.
     fresh: VecDeque<usize>,
     /// Groups that go out again.
@@ -143,7 +142,7 @@ impl Plan {
         Self {
             options,
             slots: 1,
-            added: HashSet::new(),
+            total: 0,
             fresh: VecDeque::new(),
             waiting: VecDeque::new(),
             flying: BTreeMap::new(),
@@ -158,7 +157,7 @@ impl Plan {
     /// Takes in a case that nobody has tried.
     pub fn add(&mut self, case: usize) {
         self.fresh.push_back(case);
-        self.added.insert(case);
+        self.total += 1;
     }
 
     /// Takes in that so many groups can run at once.
@@ -168,12 +167,7 @@ impl Plan {
 
     /// Says whether every case is done or given up.
     pub fn is_done(&self) -> bool {
-        self.settled.len() == self.added.len()
-    }
-
-    /// Says whether a case was added.
-    pub fn knows(&self, case: usize) -> bool {
-        self.added.contains(&case)
+        self.settled.len() == self.total
     }
 
     /// Says whether a case waits to be sent.
@@ -403,7 +397,7 @@ impl Plan {
         if let Some(size) = self.options.group {
             return size.max(1);
         }
-        let most = (self.added.len() / (4 * self.slots)).max(1);
+        let most = (self.total / (4 * self.slots)).max(1);
         let size = match self.median() {
             // What they take is never known in time where all are handed out at once.
             None if self.options.at_once => FILED,

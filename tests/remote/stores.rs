@@ -43,7 +43,7 @@ fn what_is_there_already_needs_no_engine() {
     let mut command = over(&desk, &words("a"), &engine);
     let said = end(command.env("PIDS", &pids).spawn().unwrap()).ok();
     assert!(
-        said.out.starts_with(&right.out) && said.out.contains("case-7\tmax=24"),
+        said.out.starts_with(&right.out) && said.out.contains("case-7\tmax=33"),
         "{}",
         said.out
     );

@@ -59,10 +59,8 @@ pub fn run(
             let (results, queue, reader) = (results.clone(), &queue, &reader);
             scope.spawn(move || reader.work(queue, &results, listen));
         }
-        let mut untried = 0;
         for (at, case) in cohort.cases.iter().enumerate() {
             let is_far = case.missing.is_empty();
-            untried += usize::from(is_far);
             jobs.send(if is_far { Job::Try(at) } else { Job::Here(at) }).ok();
         }
         let (is_spool, group) = (matches!(far.place, Place::Spool(_)), far.group);
@@ -82,7 +80,8 @@ pub fn run(
             offers: HashMap::new(),
             words: HashMap::new(),
             places: cohort.cases.iter().enumerate().map(|(at, case)| (&*case.name, at)).collect(),
-            untried,
+            found: BTreeMap::new(),
+            tried: 0,
             first: Vec::new(),
             ahead: Ahead::Unknown,
             waiting: BTreeMap::new(),

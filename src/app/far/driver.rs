@@ -49,8 +49,10 @@ pub(in crate::app::far) struct Driver<'a> {
     /// Why workers say that they ended.
     pub(in crate::app::far) words: HashMap<String, String>,
     pub(in crate::app::far) places: HashMap<&'a str, usize>,
-    /// Cases of which it is not known yet whether they have to be computed.
-    pub(in crate::app::far) untried: usize,
+    /// Cases of which it is known whether they have to be computed, but not of all before them.
+    pub(in crate::app::far) found: BTreeMap<usize, bool>,
+    /// How many cases were looked at, from the first: groups do not depend on who was looked at sooner.
+    pub(in crate::app::far) tried: usize,
     /// The first cases that have to be computed.
     pub(in crate::app::far) first: Vec<usize>,
     pub(in crate::app::far) ahead: Ahead,
@@ -100,7 +102,7 @@ impl Driver<'_> {
             if stop.load(Ordering::Relaxed) {
                 return Err(exec::error::Error::Stopped.into());
             }
-            let is_all = self.untried == 0 && self.plan.is_done();
+            let is_all = self.is_tried() && self.plan.is_done();
             if is_all && self.next == self.cohort.cases.len() {
                 let since: &mut Instant = settled.get_or_insert_with(Instant::now);
                 if self.plan.flying() == 0 || since.elapsed() > GRACE {
@@ -134,19 +136,29 @@ impl Driver<'_> {
     fn read(&mut self, read: Read, say: &mut dyn FnMut(&str)) {
         match read {
             Read::Answer(at, answer) => {
-                let is_try = !self.plan.knows(at) && self.is_far(at);
-                self.untried -= usize::from(is_try);
                 self.waiting.insert(at, *answer);
+                if at >= self.tried {
+                    self.found.insert(at, false);
+                }
             }
             Read::Unknown(at) => {
-                self.untried -= 1;
-                self.plan.add(at);
-                if self.first.len() < 2 {
-                    self.first.push(at);
-                }
+                self.found.insert(at, true);
             }
             Read::Words(words) => say(&words),
         }
+        while let Some(is_new) = self.found.remove(&self.tried) {
+            if is_new {
+                self.plan.add(self.tried);
+                if self.first.len() < 2 {
+                    self.first.push(self.tried);
+                }
+            }
+            self.tried += 1;
+        }
+    }
+
+    fn is_tried(&self) -> bool {
+        self.tried == self.cohort.cases.len()
     }
 
     /// Can a worker do anything about a case?
@@ -174,7 +186,7 @@ impl Driver<'_> {
     /// Is it known well enough what has to be computed? A directory gets all at once; others get some early.
     fn may_send(&self) -> bool {
         let is_at_once = matches!(self.engine.place, Place::Spool(_));
-        self.untried == 0 || (!is_at_once && self.plan.has_more() && self.begin.elapsed() > EAGER)
+        self.is_tried() || (!is_at_once && self.plan.has_more() && self.begin.elapsed() > EAGER)
     }
 
     fn send(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), Error> {
