@@ -221,19 +221,31 @@ class Grid:
         self.hosts[name] = Host(self, name, *options, **more)
         return self.hosts[name]
 
+    def forget(self):
+        """End what a test that failed has left."""
+        for process in self.others:
+            process.kill()
+            process.wait()
+        self.others.clear()
+
     def mend(self):
         """Start what is not there, end what is too much, and wait until the scheduler has it so."""
         for path in self.faults.iterdir():
             path.unlink()
         if self.scheduler.poll() is not None:
             self.start_scheduler()
-        for at in range(self.count):
-            name = f"h{at}"
-            if name not in self.hosts or not self.hosts[name].is_up():
-                self.host(name)
-        for name in [name for name in self.hosts if name not in {f"h{at}" for at in range(self.count)}]:
+        wanted = [f"h{at}" for at in range(self.count)]
+        for name in [name for name in self.hosts if name not in wanted]:
             self.hosts.pop(name).kill()
-        wait_until(lambda: sorted(self.workers()) == sorted(self.hosts), 60)
+
+        def is_whole():
+            for name in wanted:
+                # One that was asked to end may take a while to be gone.
+                if name not in self.hosts or not self.hosts[name].is_up():
+                    self.host(name)
+            return sorted(self.workers()) == wanted
+
+        wait_until(is_whole, 60)
 
     def ask(self, function):
         """What a function of the scheduler gives."""

@@ -41,6 +41,7 @@ def local(grid, cohort):
 @pytest.fixture
 def whole(grid):
     """The cluster with everything there."""
+    grid.forget()
     grid.mend()
     return grid
 
@@ -283,7 +284,7 @@ def test_a_case_that_needs_too_much_memory_fails_alone(whole):
     assert run.said == local.said
     assert "case c99 failed" in run.words
     assert "memory" in run.words
-    assert len(whole.starts()) == 5, "it would need as much elsewhere"
+    assert "goes out again" not in run.words, "it would need as much elsewhere"
     assert local.receipts <= run.receipts
     assert run.verify().returncode == 0
 

@@ -89,6 +89,8 @@ pub struct Plan {
     options: Options,
     slots: usize,
     total: usize,
+    /// Are all cases added?
+    is_closed: bool,
     /// Cases that were never sent.
     fresh: VecDeque<usize>,
     /// Groups that go out again.
@@ -143,6 +145,7 @@ impl Plan {
             options,
             slots: 1,
             total: 0,
+            is_closed: false,
             fresh: VecDeque::new(),
             waiting: VecDeque::new(),
             flying: BTreeMap::new(),
@@ -158,6 +161,11 @@ impl Plan {
     pub fn add(&mut self, case: usize) {
         self.fresh.push_back(case);
         self.total += 1;
+    }
+
+    /// Takes in that no more cases will be added.
+    pub fn close(&mut self) {
+        self.is_closed = true;
     }
 
     /// Takes in that so many groups can run at once.
@@ -192,7 +200,12 @@ impl Plan {
                 return Some(self.send(waiting, false));
             }
         }
-        let count = self.size().min(self.fresh.len());
+        let size = self.size();
+        // Not whatever is known just now: who asks for the same cases asks for the same groups, which run once.
+        if !self.is_closed && self.fresh.len() < size {
+            return None;
+        }
+        let count = size.min(self.fresh.len());
         if count == 0 {
             return None;
         }

@@ -16,6 +16,7 @@ fn seconds(s: f64) -> Duration {
 fn plan_of(cases: std::ops::Range<usize>, options: Options) -> Plan {
     let mut plan = Plan::new(options);
     cases.for_each(|case| plan.add(case));
+    plan.close();
     plan
 }
 
@@ -248,6 +249,20 @@ fn a_group_that_nobody_begins_is_sent_once_more() {
     assert!(second.cases == [1] && second.avoid.contains("a"), "{second:?}");
     plan.told(1);
     assert!(plan.is_done());
+}
+
+#[test]
+fn a_group_waits_until_its_cases_are_known() {
+    let mut plan = Plan::new(Options { group: Some(2), at_once: false });
+    plan.slots(4);
+    plan.add(0);
+    assert!(plan.batch().is_none(), "alone it would be another group than that of who knows both");
+    plan.add(1);
+    plan.add(2);
+    assert_eq!(plan.batch().unwrap().cases, [0, 1]);
+    assert!(plan.batch().is_none());
+    plan.close();
+    assert_eq!(plan.batch().unwrap().cases, [2]);
 }
 
 proptest! {

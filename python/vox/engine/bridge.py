@@ -48,7 +48,7 @@ SINGLE = Sent(task.single)
 
 log = logging.getLogger("vox.engine")
 
-NO_RESOURCE_S = 6.0
+NO_RESOURCE_S = 5.0
 """How long a group waits for a worker with what it needs, where there are workers; told within ten seconds."""
 NO_WORKERS_S = 300.0
 """How long groups wait for the first worker: a batch system may take its time."""

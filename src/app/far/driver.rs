@@ -202,6 +202,9 @@ impl Driver<'_> {
         if matches!(self.ahead, Ahead::Out(_)) {
             return Ok(());
         }
+        if self.is_tried() {
+            self.plan.close();
+        }
         while let Some(batch) = self.plan.batch() {
             self.order(&batch)?;
         }
