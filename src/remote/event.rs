@@ -189,6 +189,9 @@ impl End {
 
 /// Returns the words for the exit code of a worker that was lost.
 pub fn death(code: i32) -> String {
+    if End::of(code) == End::Asked {
+        return "it was asked to end".to_owned();
+    }
     let signal = match code {
         124 => return "it took longer than it may".to_owned(),
         129..=159 => code - 128,

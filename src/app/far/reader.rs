@@ -23,7 +23,11 @@ use crate::store::object::proof::Proof;
 
 /// On a network file system what another host wrote may not be seen for so long.
 const STALE: Duration = Duration::from_secs(60);
-/// How often it is looked again.
+/// After a look at the log none follows for so many times what it took,
+const SHARE: u32 = 10;
+/// but for no longer than this.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How often it is looked again for a receipt that should be there.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A case for a reader.
@@ -66,8 +70,8 @@ pub(in crate::app::far) struct Reader<'a> {
     pub(in crate::app::far) again: Spec,
     pub(in crate::app::far) cohort: &'a Cohort,
     pub(in crate::app::far) offers: Offers<'a>,
-    /// When it was last looked for what others wrote.
-    pub(in crate::app::far) refreshed: Mutex<Option<Instant>>,
+    /// When it was last looked for what others wrote, and when it may be looked again.
+    pub(in crate::app::far) refreshed: Mutex<Option<(Instant, Instant)>>,
     pub(in crate::app::far) quit: AtomicBool,
 }
 
@@ -147,32 +151,44 @@ impl Reader<'_> {
     /// Waits until the receipts of a case can be seen, which its worker says are there: what is not would be
     /// computed once more.
     fn await_receipts(&self, told: &Told, heard: Instant) -> Result<(), Error> {
-        self.refresh(heard)?;
         // A goal that failed leaves its receipt, if any, below itself.
         let goals = told.goals.as_array().into_iter().flatten();
         let goals = goals.filter(|goal| goal.get("error").is_none());
         let nodes = goals.filter_map(|goal| NodeId::try_from(goal["node"].as_str()?).ok());
+        let is_wanted = || {
+            let stop = [&self.quit, &*self.context.stop];
+            !stop.iter().any(|stop| stop.load(Ordering::Relaxed))
+        };
         for node in nodes {
+            let mut since = heard;
             while matches!(self.context.exec.shelf.look(node)?, Looked::Nothing)
                 && heard.elapsed() < STALE
-                && !self.quit.load(Ordering::Relaxed)
-                && !self.context.stop.load(Ordering::Relaxed)
+                && is_wanted()
             {
-                thread::sleep(LOOK);
-                self.refresh(Instant::now())?;
+                self.refresh(since)?;
+                if since > heard {
+                    thread::sleep(LOOK);
+                }
+                since = Instant::now();
             }
         }
         Ok(())
     }
 
-    /// Looks for what others wrote, unless that was done since.
+    /// Looks for what others wrote, unless that was done since: for all that was told meanwhile at once, so that
+    /// looking takes a small part of the time however large the log is.
     fn refresh(&self, since: Instant) -> Result<(), Error> {
         let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
-        if refreshed.is_none_or(|at| at <= since) {
-            let now = Instant::now();
-            self.context.store.refresh()?;
-            *refreshed = Some(now);
-        }
+        let next = match *refreshed {
+            Some((at, _)) if at > since => return Ok(()),
+            Some((_, next)) => next,
+            None => since,
+        };
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        self.context.store.refresh()?;
+        let pause = (now.elapsed() * SHARE).min(PAUSE);
+        *refreshed = Some((now, Instant::now() + pause));
         Ok(())
     }
 
