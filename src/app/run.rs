@@ -193,6 +193,13 @@ pub fn known(
     if spec.rehash {
         return Ok(None);
     }
+    // Before anything is planned: of a new cohort this is all that is looked at.
+    for path in case.inputs.values() {
+        let Ok((file, full)) = spec.world.file(path) else { return Ok(None) };
+        if context.store.memo(&full, &file)?.is_none() {
+            return Ok(None);
+        }
+    }
     // What is wrong with a case is told by whoever runs it.
     let Ok(begun) = begin(context, spec, Some(case), false, true) else { return Ok(None) };
     let plan = begun.lowered.plan.as_ref().expect("what has no plan is an error");
