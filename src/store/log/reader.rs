@@ -51,7 +51,7 @@ struct Generations {
 }
 
 /// The bytes of one generation of decoded frames.
-const GENERATION: usize = 32 << 20;
+const GENERATION: usize = 16 << 20;
 
 impl Decoded {
     fn get(&self, key: (u64, usize)) -> Option<Arc<Vec<u8>>> {
